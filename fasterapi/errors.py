@@ -1,0 +1,149 @@
+"""Every error that fasterapi raises, in one tree.
+
+    FasterAPIError
+    ├── LocalProtocolError      our caller broke the protocol; nothing was sent, nothing changed
+    │   └── ConcurrentReceive   two tasks or threads wait for a message of one connection
+    ├── RemoteProtocolError     the peer broke the protocol; carries the close code it earns
+    │   ├── FrameError          1002: a frame or a sequence of frames that RFC 6455 forbids
+    │   ├── PayloadError        1007: text that is not UTF-8
+    │   ├── PolicyError         1008: legal, but more of it than a limit allows
+    │   └── MessageTooBig       1009: a message over ``Limits.max_message_size``
+    ├── EventStreamError        a line or an event of an event stream over its limit
+    ├── HandshakeError          an opening handshake that fails; carries the HTTP status
+    ├── HTTPError               an application's refusal of a request; carries the HTTP status
+    └── ConnectionClosed        the peer is gone, or going; carries the close code and reason
+
+Local and remote faults never mix: what the peer does wrong becomes data (a close code, an event),
+what our own caller does wrong raises. ``RemoteProtocolError`` therefore never leaves
+``WebSocketConnection.receive_data``; the one place that catches it turns ``code`` into a Close frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import ClassVar
+
+__all__ = [
+    "ConcurrentReceive",
+    "ConnectionClosed",
+    "EventStreamError",
+    "FasterAPIError",
+    "FrameError",
+    "HTTPError",
+    "HandshakeError",
+    "LocalProtocolError",
+    "MessageTooBig",
+    "PayloadError",
+    "PolicyError",
+    "RemoteProtocolError",
+]
+
+
+class FasterAPIError(Exception):
+    """The base of every error that fasterapi raises on purpose."""
+
+
+class LocalProtocolError(FasterAPIError):
+    """Our own caller asked for something that the protocol forbids; the state is unchanged."""
+
+
+class ConcurrentReceive(LocalProtocolError):
+    """Two tasks or two threads called ``receive`` of one connection at the same time."""
+
+
+class RemoteProtocolError(FasterAPIError):
+    """The peer broke the protocol.
+
+    Attributes:
+        code: The close code that this kind of fault earns (RFC 6455, section 7.4.1).
+    """
+
+    code: ClassVar[int] = 1002
+
+
+class FrameError(RemoteProtocolError):
+    """A frame, or a sequence of frames, that RFC 6455 forbids: close code 1002."""
+
+
+class PayloadError(RemoteProtocolError):
+    """Text, or a close reason, that is not UTF-8 (RFC 6455, section 8.1): close code 1007."""
+
+    code = 1007
+
+
+class PolicyError(RemoteProtocolError):
+    """Legal, but more of it than a limit allows, other than bytes: close code 1008."""
+
+    code = 1008
+
+
+class MessageTooBig(RemoteProtocolError):
+    """A message over ``Limits.max_message_size``: close code 1009."""
+
+    code = 1009
+
+
+class EventStreamError(FasterAPIError):
+    """A line or an event of an event stream is over ``Limits.max_event_size``."""
+
+
+class HandshakeError(FasterAPIError):
+    """An opening handshake that fails.
+
+    Attributes:
+        status: The HTTP status that answers it (server), or that the server answered (client).
+        headers: Header fields that the answer has to carry, as name and value.
+    """
+
+    def __init__(
+        self, status: int, message: str, *, headers: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = tuple(headers)
+
+
+class HTTPError(FasterAPIError):
+    """An application's refusal: raise it in a handler and the client gets ``status``.
+
+    It works in a plain route, in an event stream before its first event, and in a WebSocket
+    handler before the handshake is accepted. Later it is an error like any other.
+
+    Attributes:
+        status: The HTTP status, 400 to 599.
+        detail: The body, as plain text; the status's standard phrase if empty.
+        headers: Further header fields, as name and value.
+
+    Raises:
+        ValueError: If ``status`` is not between 400 and 599.
+    """
+
+    def __init__(
+        self, status: int, detail: str = "", *, headers: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        if not 400 <= status <= 599:
+            raise ValueError(f"an HTTPError's status is between 400 and 599, not {status}")
+        known = status in HTTPStatus._value2member_map_
+        self.status = status
+        self.detail = detail or (HTTPStatus(status).phrase if known else "Error")
+        self.headers = tuple(headers)
+        super().__init__(f"{status} {self.detail}")
+
+
+class ConnectionClosed(FasterAPIError):
+    """The connection is closed, or closing: nothing more can be received or sent.
+
+    Attributes:
+        code: The close code (RFC 6455, section 7.1.5): 1005 if the peer's Close carried none, 1006
+            if the connection ended without a Close. 1006 for an event stream.
+        reason: The close reason, often empty.
+    """
+
+    def __init__(self, code: int = 1006, reason: str = "") -> None:
+        super().__init__(f"connection closed: {code}{' ' if reason else ''}{reason}")
+        self.code = code
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[ConnectionClosed], tuple[int, str]]:
+        return type(self), (self.code, self.reason)

@@ -1,0 +1,95 @@
+"""Every limit, in one frozen dataclass: its unit, its default, and why that number.
+
+A limit that a peer runs into costs that peer its connection or its request, with the close code or
+the status named here, and one log line that names the limit. Nothing else is lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+__all__ = ["DEFAULT_LIMITS", "MESSAGE_OVERHEAD", "Limits"]
+
+KIB = 1024
+MIB = 1024 * 1024
+
+MESSAGE_OVERHEAD = 128
+"""Bytes that a queued message counts for beside its payload: about what its object costs, so that
+a flood of empty messages fills the queue too (aiohttp uses the same figure)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one peer may cost.
+
+    Sizes are in bytes and times in seconds. ``dataclasses.replace`` changes a single one.
+
+    Attributes:
+        max_message_size: A whole message, after any inflation. Over it: close code 1009, decided
+            at the frame header, before a payload is buffered. 1 MiB, as in websockets.
+        max_fragments: Frames of one message, empty ones counted. Over it: close code 1008. 1,024:
+            a MiB in 1 KiB pieces; without it, empty fragments cost memory for ever (CVE-2026-48779).
+        max_queued_pongs: Pongs that wait to be written; older ones give way, as RFC 6455, section
+            5.5.3 allows. 64.
+        receive_high_water: Messages that wait for the handler, each counted with
+            ``MESSAGE_OVERHEAD``. Over it reading pauses, and goes on below half. 64 KiB, as in
+            asyncio's own streams.
+        write_high_water: Bytes that wait to be sent. Over it ``send`` waits. 64 KiB.
+        max_write_buffer: Bytes that wait to be sent when a further send is asked for by a caller
+            who does not wait. Over it the connection is aborted: the peer is too slow. 1 MiB.
+        write_timeout: Time without the peer taking one byte while bytes wait. Then the connection
+            is aborted. 30 s.
+        close_timeout: From one side's Close to the end of the connection. 5 s.
+        ping_interval: Silence after which a ping is sent. ``None``: no pings. 20 s, below every
+            common proxy's idle limit.
+        ping_timeout: From that ping to any byte at all from the peer. Over it: close code 1011.
+            ``None``: wait for ever. 20 s.
+        handshake_timeout: From the start of a request (the accept, for the first) to its end,
+            absolute: a byte now and then does not extend it. Over it: status 408. 10 s.
+        keep_alive_timeout: Idle time between two requests on one connection. 15 s.
+        max_head_size: A request line and its headers. Over it: status 431. 16 KiB, as in h11,
+            node and nginx.
+        max_headers: Header fields of a request. Over it: status 431. 100, as in Apache.
+        max_header_line: One line of a head. Over it: status 414 for the request line, 431 for a
+            field. 8 KiB, as in Apache.
+        max_body_size: A request body. Over it: status 413. 1 MiB, as in nginx.
+        sse_keepalive: Silence after which an event stream sends a comment. ``None``: none. 15 s,
+            the WHATWG's advice.
+        sse_start_delay: An event stream whose handler has sent nothing after this time begins all
+            the same, so that the browser reports it open; until then the handler can still answer
+            with an error status. 0.5 s.
+        max_event_size: A line or the data of an event that the parser accepts. 1 MiB.
+        max_connections: Connections of one server. Over it: status 503. 10,000.
+        max_threads: Threads of an app's pool for ``def`` handlers. Over it: status 503. 200.
+    """
+
+    max_message_size: int = 1 * MIB
+    max_fragments: int = 1024
+    max_queued_pongs: int = 64
+    receive_high_water: int = 64 * KIB
+    write_high_water: int = 64 * KIB
+    max_write_buffer: int = 1 * MIB
+    write_timeout: float = 30.0
+    close_timeout: float = 5.0
+    ping_interval: float | None = 20.0
+    ping_timeout: float | None = 20.0
+    handshake_timeout: float = 10.0
+    keep_alive_timeout: float = 15.0
+    max_head_size: int = 16 * KIB
+    max_headers: int = 100
+    max_header_line: int = 8 * KIB
+    max_body_size: int = 1 * MIB
+    sse_keepalive: float | None = 15.0
+    sse_start_delay: float = 0.5
+    max_event_size: int = 1 * MIB
+    max_connections: int = 10_000
+    max_threads: int = 200
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None and not value > 0:
+                raise ValueError(f"Limits.{field.name} must be positive, not {value!r}")
+
+
+DEFAULT_LIMITS = Limits()

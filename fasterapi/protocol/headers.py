@@ -1,0 +1,110 @@
+"""Header fields: ordered pairs with look-up by name, and the list syntax that handshakes use.
+
+Sources: RFC 9110, sections 5.1 to 5.6 (names, values, tokens, lists). Names compare without regard
+to case; values are text whose code points stand for bytes (latin-1), as in every HTTP library.
+This module must not know what any header means.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import overload
+
+from ..errors import LocalProtocolError
+
+__all__ = ["HeaderPairs", "Headers", "is_token", "parse_list", "validate_field"]
+
+HeaderPairs = (
+    Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]] | Mapping[str, str]
+)
+"""What is accepted where headers are given: pairs of str or of bytes, or a mapping."""
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
+_FORBIDDEN_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
+
+
+def is_token(text: str) -> bool:
+    """Tell whether ``text`` is a token (RFC 9110, section 5.6.2)."""
+    return _TOKEN.match(text) is not None
+
+
+def validate_field(name: str, value: str) -> None:
+    """Refuse a header field that would not arrive as it was meant (RFC 9110, section 5.5).
+
+    Raises:
+        LocalProtocolError: If the name is no token, or the value has a control character (CR, LF
+            and NUL would split the head) or one beyond latin-1.
+    """
+    if not is_token(name):
+        raise LocalProtocolError(f"not a header name: {name!r}")
+    if _FORBIDDEN_IN_VALUE.search(value):
+        raise LocalProtocolError(f"header {name} has a forbidden character: {value[:80]!r}")
+
+
+def parse_list(value: str) -> list[str]:
+    """Split a comma-separated list, dropping empty members (RFC 9110, section 5.6.1).
+
+    Quoted strings are not looked into: use it for lists of tokens only.
+    """
+    return [member for part in value.split(",") if (member := part.strip(" \t"))]
+
+
+class Headers(tuple[tuple[str, str], ...]):
+    """Header fields in order, each as ``(name, value)``, with look-up by name.
+
+    It is a tuple of pairs: iterate it, compare it, pass it to ``dict``. A ``str`` index looks a
+    field up, without regard to case.
+
+    Args:
+        pairs: Pairs of ``str``, pairs of ``bytes`` (read as latin-1), or a mapping.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, pairs: HeaderPairs = ()) -> Headers:
+        """Build from pairs of str or bytes, or from a mapping."""
+        items = pairs.items() if isinstance(pairs, Mapping) else pairs
+        return super().__new__(cls, ((_text(name), _text(value)) for name, value in items))
+
+    def get_all(self, name: str) -> list[str]:
+        """Give every value of ``name``, in order."""
+        wanted = name.lower()
+        return [value for field, value in self if field.lower() == wanted]
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """Give the values of ``name`` joined by ``", "`` (RFC 9110, section 5.3), or ``default``."""
+        values = self.get_all(name)
+        return ", ".join(values) if values else default
+
+    def tokens(self, name: str) -> list[str]:
+        """Give the members of the list in ``name``, in lower case."""
+        return [token for value in self.get_all(name) for token in parse_list(value.lower())]
+
+    @overload
+    def __getitem__(self, key: str) -> str: ...
+    @overload
+    def __getitem__(self, key: int) -> tuple[str, str]: ...  # type: ignore[override]
+    def __getitem__(self, key: str | int) -> str | tuple[str, str]:
+        """Look a field up by name (``KeyError`` if there is none), or a pair by position."""
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        value = self.get(key)
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def __contains__(self, item: object) -> bool:
+        if isinstance(item, str):
+            return bool(self.get_all(item))
+        return super().__contains__(item)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return super().__iter__()
+
+    def __repr__(self) -> str:
+        return f"Headers({list(self)!r})"
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else bytes(value).decode("latin-1")
