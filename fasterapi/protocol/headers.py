@@ -8,16 +8,14 @@ This module must not know what any header means.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import overload
+from collections.abc import Iterable, Mapping
+from typing import Self, SupportsIndex, overload
 
 from ..errors import LocalProtocolError
 
 __all__ = ["HeaderPairs", "Headers", "is_token", "parse_list", "validate_field"]
 
-HeaderPairs = (
-    Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]] | Mapping[str, str]
-)
+HeaderPairs = Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]] | Mapping[str, str]
 """What is accepted where headers are given: pairs of str or of bytes, or a mapping."""
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
@@ -62,7 +60,7 @@ class Headers(tuple[tuple[str, str], ...]):
 
     __slots__ = ()
 
-    def __new__(cls, pairs: HeaderPairs = ()) -> Headers:
+    def __new__(cls, pairs: HeaderPairs = ()) -> Self:
         """Build from pairs of str or bytes, or from a mapping."""
         items = pairs.items() if isinstance(pairs, Mapping) else pairs
         return super().__new__(cls, ((_text(name), _text(value)) for name, value in items))
@@ -84,9 +82,13 @@ class Headers(tuple[tuple[str, str], ...]):
     @overload
     def __getitem__(self, key: str) -> str: ...
     @overload
-    def __getitem__(self, key: int) -> tuple[str, str]: ...  # type: ignore[override]
-    def __getitem__(self, key: str | int) -> str | tuple[str, str]:
-        """Look a field up by name (``KeyError`` if there is none), or a pair by position."""
+    def __getitem__(self, key: SupportsIndex) -> tuple[str, str]: ...
+    @overload
+    def __getitem__(self, key: slice) -> tuple[tuple[str, str], ...]: ...
+    def __getitem__(
+        self, key: str | SupportsIndex | slice
+    ) -> str | tuple[str, str] | tuple[tuple[str, str], ...]:
+        """Look a field up by name (``KeyError`` if there is none), or pairs by position."""
         if not isinstance(key, str):
             return super().__getitem__(key)
         value = self.get(key)
@@ -98,9 +100,6 @@ class Headers(tuple[tuple[str, str], ...]):
         if isinstance(item, str):
             return bool(self.get_all(item))
         return super().__contains__(item)
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        return super().__iter__()
 
     def __repr__(self) -> str:
         return f"Headers({list(self)!r})"

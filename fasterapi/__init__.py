@@ -1,0 +1,57 @@
+"""fasterapi: WebSocket and Server-Sent Events for Python.
+
+The names below are loaded when they are first used, so that ``import fasterapi.protocol``, the
+sans-IO core, brings in no socket, no event loop and no thread.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._speedups import implementation as __impl__
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from .aio import Server, SSEConnection, WebSocket, serve
+    from .app import App
+    from .errors import (
+        ConcurrentReceive, ConnectionClosed, EventStreamError, FasterAPIError, HandshakeError,
+        HTTPError, LocalProtocolError,
+    )  # fmt: skip
+    from .limits import Limits
+    from .protocol import SAME_ORIGIN, Request, Response, ServerSentEvent, State
+    from .sync import SyncSSEConnection, SyncWebSocket
+
+_HOMES = {
+    "aio": ("SSEConnection", "Server", "WebSocket", "serve"),
+    "app": ("App",),
+    "errors": (
+        "ConcurrentReceive", "ConnectionClosed", "EventStreamError", "FasterAPIError",
+        "HTTPError", "HandshakeError", "LocalProtocolError",
+    ),
+    "limits": ("Limits",),
+    "protocol": ("Request", "Response", "SAME_ORIGIN", "ServerSentEvent", "State"),
+    "sync": ("SyncSSEConnection", "SyncWebSocket"),
+}  # fmt: skip
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "SAME_ORIGIN", "App", "ConcurrentReceive", "ConnectionClosed", "EventStreamError",
+    "FasterAPIError", "HTTPError", "HandshakeError", "Limits", "LocalProtocolError", "Request",
+    "Response", "SSEConnection", "Server", "ServerSentEvent", "State", "SyncSSEConnection",
+    "SyncWebSocket", "WebSocket", "__impl__", "__version__", "serve",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,112 @@
+"""Flow control as data: how much waits to be received, and whether what waits to be sent moves.
+
+Both count bytes against the watermarks of ``Limits``. Whoever owns the transport asks, and then
+pauses, resumes or aborts it; nothing here does.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Generic, TypeVar
+
+from ..limits import MESSAGE_OVERHEAD, Limits
+
+__all__ = ["ReceiveQueue", "WriteProgress"]
+
+Item = TypeVar("Item")
+
+
+class ReceiveQueue(Generic[Item]):
+    """What arrived and has not been asked for.
+
+    Each item counts its payload and ``MESSAGE_OVERHEAD``. ``full`` becomes true over the high-water
+    mark and false again below half of it, so that a transport is not paused for each message.
+
+    Args:
+        high_water: In bytes; see ``Limits.receive_high_water``.
+
+    Attributes:
+        full: Whether reading should pause.
+        size: Bytes that wait.
+    """
+
+    __slots__ = ("_items", "full", "high_water", "size")
+
+    def __init__(self, high_water: int) -> None:
+        self._items: deque[tuple[Item, int]] = deque()
+        self.high_water = high_water
+        self.full = False
+        self.size = 0
+
+    def put(self, item: Item, payload_size: int) -> None:
+        """Append an item that carries ``payload_size`` bytes."""
+        cost = payload_size + MESSAGE_OVERHEAD
+        self._items.append((item, cost))
+        self.size += cost
+        if self.size > self.high_water:
+            self.full = True
+
+    def get(self) -> Item:
+        """Take the oldest item.
+
+        Raises:
+            IndexError: If there is none.
+        """
+        item, cost = self._items.popleft()
+        self.size -= cost
+        if self.full and self.size <= self.high_water // 2:
+            self.full = False
+        return item
+
+    def peek(self) -> Item:
+        """Look at the oldest item.
+
+        Raises:
+            IndexError: If there is none.
+        """
+        return self._items[0][0]
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._items.clear()
+        self.size = 0
+        self.full = False
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+class WriteProgress:
+    """Whether the peer takes what waits to be sent.
+
+    Args:
+        limits: ``write_high_water``, ``max_write_buffer`` and ``write_timeout`` count.
+    """
+
+    __slots__ = ("_buffered", "_limits", "_since")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._buffered = 0
+        self._since: float | None = None
+
+    def update(self, buffered: int, now: float) -> None:
+        """Note how many bytes wait at the time ``now``; fewer than before is progress."""
+        if not buffered:
+            self._since = None
+        elif self._since is None or buffered < self._buffered:
+            self._since = now
+        self._buffered = buffered
+
+    def deadline(self) -> float | None:
+        """Tell when to look again: the write timeout from the last progress, in seconds."""
+        return None if self._since is None else self._since + self._limits.write_timeout
+
+    def stalled(self, now: float) -> bool:
+        """Tell whether the peer has taken nothing for ``Limits.write_timeout``."""
+        deadline = self.deadline()
+        return deadline is not None and now >= deadline
+
+    def over_cap(self, buffered: int) -> bool:
+        """Tell whether so many waiting bytes are over ``Limits.max_write_buffer``."""
+        return buffered > self._limits.max_write_buffer

@@ -1,0 +1,400 @@
+"""The opening handshake, from parsed heads, both roles (RFC 6455, section 4; RFC 8441, section 5).
+
+A server's half takes a ``Request`` and makes the ``Response`` that accepts or rejects it; a
+client's half makes the ``Request`` and judges the ``Response``. Over HTTP/1.1 that is an upgrade
+with a key and status 101; an Extended CONNECT, over HTTP/2 and HTTP/3, has no key and status 200.
+This file must not know how a head is parsed or written.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import secrets
+from collections.abc import Iterable, Sequence
+from urllib.parse import unquote, urlsplit
+
+from ..errors import HandshakeError, LocalProtocolError
+from ..limits import DEFAULT_LIMITS, Limits
+from .connection import Role, WebSocketConnection
+from .extensions import (
+    Extension, ExtensionFactory, ExtensionOffer, format_extensions, negotiate, parse_extensions,
+)  # fmt: skip
+from .headers import HeaderPairs, Headers, is_token, parse_list
+from .http import Request, Response
+from .keepalive import Keepalive
+from .origin import SAME_ORIGIN, Origins, check_origins, is_allowed_origin
+
+__all__ = ["ClientHandshake", "ServerHandshake", "accept_key", "is_websocket_request"]
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_VERSION = "13"
+
+_OURS = frozenset({
+    "connection", "content-length", "sec-websocket-accept", "sec-websocket-extensions",
+    "sec-websocket-key", "sec-websocket-protocol", "sec-websocket-version", "transfer-encoding",
+    "upgrade",
+})  # fmt: skip
+"""Header fields that the handshake writes itself, in lower case."""
+
+
+def accept_key(key: str) -> str:
+    """Compute ``Sec-WebSocket-Accept`` from ``Sec-WebSocket-Key`` (RFC 6455, section 4.2.2)."""
+    return base64.b64encode(hashlib.sha1(key.encode() + _GUID).digest()).decode()
+
+
+def is_websocket_request(request: Request) -> bool:
+    """Tell whether a request asks for a WebSocket, however badly."""
+    return request.protocol == "websocket" or "websocket" in request.headers.tokens("upgrade")
+
+
+class ServerHandshake:
+    """The server's half.
+
+    ``accept`` or ``reject`` gives the response to write; after ``accept``, ``connection`` gives the
+    WebSocket, and the bytes that came behind the head are its first.
+
+    Args:
+        request: The parsed head.
+        subprotocols: Those that the server speaks, the preferred one first.
+        origins: Which pages may connect; see ``Origins``.
+        extensions: Factories, in the order in which their extensions encode.
+
+    Attributes:
+        request: As given.
+        subprotocol: The one agreed on; before ``accept``, the one that it would choose.
+        origins: The policy.
+
+    Raises:
+        ValueError: If ``subprotocols`` or ``origins`` hold what can't be one.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        *,
+        subprotocols: Sequence[str] = (),
+        origins: Origins = SAME_ORIGIN,
+        extensions: Sequence[ExtensionFactory] = (),
+    ) -> None:
+        self.request = request
+        self.origins = check_origins(origins)
+        self._subprotocols = _check_subprotocols(subprotocols)
+        self._factories = extensions
+        self._extensions: list[Extension] = []
+        self._answered = self._accepted = False
+        self._offered = parse_list(request.headers.get("sec-websocket-protocol", "") or "")
+        self.subprotocol = next(
+            (name for name in self._subprotocols if name in self._offered), None
+        )
+
+    @property
+    def is_connect(self) -> bool:
+        """Whether the request is an Extended CONNECT (RFC 8441) and no HTTP/1.1 upgrade."""
+        return self.request.protocol is not None
+
+    def check(self) -> None:
+        """Judge the request (RFC 6455, section 4.2.1).
+
+        Raises:
+            HandshakeError: With the status that answers it: 400, 403, 405, 426, 501 or 505.
+        """
+        if self.is_connect:
+            self._check_connect()
+        else:
+            self._check_upgrade()
+        self._check_version()
+        if not self.is_connect:
+            self._check_key()
+        if not all(map(is_token, self._offered)):
+            raise HandshakeError(400, "malformed Sec-WebSocket-Protocol header")
+        self._check_origin()
+
+    def accept(self, *, subprotocol: str | None = None, headers: HeaderPairs = ()) -> Response:
+        """Agree, and give the response that says so: 101, or 200 for an Extended CONNECT.
+
+        Args:
+            subprotocol: One that the client offers; without it, the server's first that it offers.
+            headers: Further header fields.
+
+        Raises:
+            HandshakeError: If the request is not one to agree to; ``refuse`` makes the response.
+            LocalProtocolError: If the client did not offer ``subprotocol``, ``headers`` hold a
+                field that the handshake writes or that can't be sent, or it was answered already.
+        """
+        self._only_once()
+        self.check()
+        if subprotocol is not None and subprotocol not in self._offered:
+            raise LocalProtocolError(
+                f"the client does not offer the subprotocol {subprotocol!r}, only {self._offered}"
+            )
+        chosen = self.subprotocol if subprotocol is None else subprotocol
+        offers = parse_extensions(self.request.headers.get_all("sec-websocket-extensions"))
+        responses, extensions = negotiate(offers, self._factories)
+        response = Response(
+            200 if self.is_connect else 101,
+            [*self._accepting(chosen, responses), *_check_headers(headers)],
+        )
+        self.subprotocol, self._extensions = chosen, extensions
+        self._answered = self._accepted = True
+        return response
+
+    def reject(
+        self, status: int, *, headers: HeaderPairs = (), body: bytes | str = b""
+    ) -> Response:
+        """Decline, and give the response that says so.
+
+        Args:
+            status: 200 to 599, for a client takes anything but 101 as a refusal.
+            headers: Further header fields.
+            body: The body; text goes as UTF-8.
+
+        Raises:
+            LocalProtocolError: If the status is 101 or out of range, or it was answered already.
+        """
+        self._only_once()
+        if status == 101:
+            raise LocalProtocolError("101 accepts a handshake; reject it with another status")
+        response = Response(status, headers, body)
+        self._answered = True
+        return response
+
+    def refuse(self, error: HandshakeError) -> Response:
+        """Give the response to a request that ``check`` or ``accept`` refused."""
+        headers = [("Content-Type", "text/plain; charset=utf-8"), *error.headers]
+        return self.reject(error.status, headers=headers, body=f"{error}\n")
+
+    def connection(
+        self, *, limits: Limits = DEFAULT_LIMITS, keepalive: Keepalive | None = None
+    ) -> WebSocketConnection:
+        """Give the WebSocket that ``accept`` agreed on.
+
+        Raises:
+            LocalProtocolError: If it did not.
+        """
+        if not self._accepted:
+            raise LocalProtocolError("the handshake is not accepted")
+        return WebSocketConnection(
+            Role.SERVER,
+            limits=limits,
+            extensions=self._extensions,
+            subprotocol=self.subprotocol,
+            keepalive=keepalive,
+        )
+
+    def _only_once(self) -> None:
+        if self._answered:
+            raise LocalProtocolError("the handshake is answered already")
+
+    def _check_connect(self) -> None:
+        if self.request.method != "CONNECT" or self.request.protocol != "websocket":
+            raise HandshakeError(501, f"no such protocol: {self.request.protocol!r}")
+
+    def _check_upgrade(self) -> None:
+        request, headers = self.request, self.request.headers
+        if request.method != "GET":
+            raise HandshakeError(
+                405,
+                f"a WebSocket begins with GET, not {request.method}",
+                headers=[("Allow", "GET")],
+            )
+        if request.http_version != "1.1":
+            raise HandshakeError(505, f"no WebSocket upgrade over HTTP/{request.http_version}")
+        if "websocket" not in headers.tokens("upgrade"):
+            raise _upgrade_required("this is a WebSocket: it needs 'Upgrade: websocket'")
+        if "upgrade" not in headers.tokens("connection"):
+            raise _upgrade_required("a WebSocket needs 'Connection: Upgrade'")
+        if len(headers.get_all("host")) != 1:
+            raise HandshakeError(400, "a WebSocket needs exactly one Host header")
+        # A body behind an upgrade is how requests are smuggled: nobody agrees where it ends.
+        if headers.get("content-length", "0") != "0" or headers.get_all("transfer-encoding"):
+            raise HandshakeError(400, "a WebSocket handshake carries no body")
+
+    def _check_version(self) -> None:
+        versions = self.request.headers.get_all("sec-websocket-version")
+        if versions != [_VERSION]:
+            raise HandshakeError(
+                426 if versions else 400,
+                f"Sec-WebSocket-Version has to be {_VERSION}",
+                headers=[("Sec-WebSocket-Version", _VERSION)],
+            )
+
+    def _check_key(self) -> None:
+        keys = self.request.headers.get_all("sec-websocket-key")
+        try:
+            valid = len(keys) == 1 and len(base64.b64decode(keys[0], validate=True)) == 16
+        except (binascii.Error, ValueError):
+            valid = False
+        if not valid:
+            raise HandshakeError(400, "Sec-WebSocket-Key has to be 16 bytes in base64, once")
+
+    def _check_origin(self) -> None:
+        headers = self.request.headers
+        origin = headers.get("origin")
+        host = headers.get("host", "") or ""
+        if not is_allowed_origin(origin, host, self.origins):
+            raise HandshakeError(403, "this origin may not connect; see the origins option")
+
+    def _accepting(
+        self, subprotocol: str | None, extensions: Iterable[ExtensionOffer]
+    ) -> list[tuple[str, str]]:
+        """Make the header fields that agree (RFC 6455, section 4.2.2)."""
+        fields: list[tuple[str, str]] = []
+        if not self.is_connect:
+            accept = accept_key(self.request.headers["sec-websocket-key"])
+            fields += [("Upgrade", "websocket"), ("Connection", "Upgrade")]
+            fields.append(("Sec-WebSocket-Accept", accept))
+        if subprotocol is not None:
+            fields.append(("Sec-WebSocket-Protocol", subprotocol))
+        if agreed := format_extensions(extensions):
+            fields.append(("Sec-WebSocket-Extensions", agreed))
+        return fields
+
+
+class ClientHandshake:
+    """The client's half, over HTTP/1.1.
+
+    Args:
+        url: ``ws://`` or ``wss://``; a user and password become an ``Authorization`` header.
+        subprotocols: To offer, the preferred one first.
+        origin: The ``Origin`` header, which only browsers need.
+        headers: Further header fields.
+        extensions: Factories, in order of preference.
+        key: The sixteen bytes of ``Sec-WebSocket-Key``, for tests; random by default.
+
+    Attributes:
+        request: The request to write.
+
+    Raises:
+        ValueError: If the URL is no WebSocket URL (RFC 6455, section 3), or a subprotocol no token.
+        LocalProtocolError: If ``headers`` hold a field that the handshake writes.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        subprotocols: Sequence[str] = (),
+        origin: str | None = None,
+        headers: HeaderPairs = (),
+        extensions: Sequence[ExtensionFactory] = (),
+        key: bytes | None = None,
+    ) -> None:
+        self._subprotocols = _check_subprotocols(subprotocols)
+        self._factories = extensions
+        self._key = base64.b64encode(secrets.token_bytes(16) if key is None else key).decode()
+        scheme, host, target, credentials = _parse_url(url)
+        fields = [
+            ("Host", host),
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Key", self._key),
+            ("Sec-WebSocket-Version", _VERSION),
+        ]
+        if origin is not None:
+            fields.append(("Origin", origin))
+        if subprotocols:
+            fields.append(("Sec-WebSocket-Protocol", ", ".join(subprotocols)))
+        if offers := [ExtensionOffer(f.name, p) for f in extensions for p in f.offers()]:
+            fields.append(("Sec-WebSocket-Extensions", format_extensions(offers)))
+        if credentials:
+            fields.append(("Authorization", credentials))
+        self.request = Request("GET", target, [*fields, *_check_headers(headers)], scheme=scheme)
+
+    def connection(
+        self,
+        response: Response,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        keepalive: Keepalive | None = None,
+    ) -> WebSocketConnection:
+        """Judge the response (RFC 6455, section 4.1) and give the WebSocket.
+
+        Raises:
+            HandshakeError: With the response's status, if the server refuses, or answers what was
+                not asked.
+        """
+        headers = response.headers
+        if response.status != 101:
+            raise HandshakeError(
+                response.status, f"the server refuses: status {response.status}", headers=headers
+            )
+        if "websocket" not in headers.tokens("upgrade"):
+            raise HandshakeError(101, "the server's answer lacks 'Upgrade: websocket'")
+        if "upgrade" not in headers.tokens("connection"):
+            raise HandshakeError(101, "the server's answer lacks 'Connection: Upgrade'")
+        if headers.get_all("sec-websocket-accept") != [accept_key(self._key)]:
+            raise HandshakeError(101, "the server's Sec-WebSocket-Accept does not fit our key")
+        return WebSocketConnection(
+            Role.CLIENT,
+            limits=limits,
+            extensions=self._agreed_extensions(headers),
+            subprotocol=self._agreed_subprotocol(headers),
+            keepalive=keepalive,
+        )
+
+    def _agreed_subprotocol(self, headers: Headers) -> str | None:
+        chosen = headers.get("sec-websocket-protocol")
+        if chosen is not None and chosen not in self._subprotocols:
+            raise HandshakeError(101, f"the server chose a subprotocol not offered: {chosen!r}")
+        return chosen
+
+    def _agreed_extensions(self, headers: Headers) -> list[Extension]:
+        factories = {factory.name: factory for factory in self._factories}
+        extensions = []
+        for response in parse_extensions(headers.get_all("sec-websocket-extensions")):
+            factory = factories.pop(response.name, None)
+            if factory is None:
+                raise HandshakeError(
+                    101, f"the server chose an extension not offered, or twice: {response.name}"
+                )
+            extensions.append(factory.accept(response.params))
+        return extensions
+
+
+def _upgrade_required(message: str) -> HandshakeError:
+    fields = [("Upgrade", "websocket"), ("Sec-WebSocket-Version", _VERSION)]
+    return HandshakeError(426, message, headers=fields)
+
+
+def _check_subprotocols(names: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise ValueError(f"subprotocols has to be a list of names, not the text {names!r}")
+    for name in names:
+        if not is_token(name):
+            raise ValueError(f"not a subprotocol: {name!r}; it has to be a token (RFC 9110, 5.6.2)")
+    return tuple(names)
+
+
+def _check_headers(headers: HeaderPairs) -> Headers:
+    """Refuse fields that the handshake writes itself."""
+    fields = Headers(headers)
+    for name, _ in fields:
+        if name.lower() in _OURS:
+            raise LocalProtocolError(f"the handshake writes the header {name} itself")
+    return fields
+
+
+def _parse_url(url: str) -> tuple[str, str, str, str]:
+    """Split a WebSocket URL (section 3) into scheme, Host, target and Authorization."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("ws", "wss"):
+        raise ValueError(f"a WebSocket URL begins with ws:// or wss://, not {url!r}")
+    if not parts.hostname:
+        raise ValueError(f"a WebSocket URL needs a host: {url!r}")
+    if "#" in url:
+        raise ValueError(f"a WebSocket URL has no fragment: {url!r}")
+    host = parts.hostname
+    host = f"[{host}]" if ":" in host else host.encode("idna").decode()
+    default_port = 443 if parts.scheme == "wss" else 80
+    if parts.port not in (None, default_port):
+        host = f"{host}:{parts.port}"
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not target.isascii() or not target.isprintable() or " " in target:
+        raise ValueError(f"percent-encode the URL's path and query: {url!r}")
+    credentials = ""
+    if parts.username is not None:
+        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        credentials = "Basic " + base64.b64encode(user.encode()).decode()
+    return "https" if parts.scheme == "wss" else "http", host, target, credentials

@@ -1,0 +1,180 @@
+"""Data frames to messages, and messages in pieces (RFC 6455, sections 5.4 and 8.1).
+
+A fragmented message gathers in one buffer, whatever the number of its pieces; text is checked as it
+arrives, so that it fails at its first impossible byte even inside an unfinished frame. In
+streaming mode the buffer is handed on in pieces instead. This file must not know headers, masks,
+control frames or states.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable
+
+from .._speedups import Utf8Validator
+from ..errors import FrameError, MessageTooBig, PayloadError, PolicyError
+from ..limits import STREAM_PIECE, Limits
+from .codes import Opcode
+from .events import Event, Fragment
+
+__all__ = ["MessageAssembler", "decode_text"]
+
+
+def decode_text(payload: bytes) -> str:
+    """Decode a whole text message.
+
+    Raises:
+        PayloadError: If it is not UTF-8.
+    """
+    try:
+        return str(payload, "utf-8")
+    except UnicodeDecodeError:
+        raise PayloadError("text that is not UTF-8") from None
+
+
+class MessageAssembler:
+    """Puts messages together from frames that may come in pieces.
+
+    Per frame: ``check`` at its header, ``begin``, ``feed`` for each piece of its payload, ``end``.
+
+    Args:
+        limits: ``max_message_size`` and ``max_fragments`` count.
+
+    Attributes:
+        opcode: Of the message in progress; ``None`` between messages.
+        size: Bytes of payload that the message in progress has so far.
+        streaming: Whether messages are handed on in pieces, ``Fragment`` by ``Fragment``. It may
+            be switched on within a message; a message that has begun in pieces ends in pieces.
+    """
+
+    __slots__ = (
+        "_buffer", "_decoder", "_frames", "_limits", "_streamed", "_validator", "opcode", "size",
+        "streaming",
+    )  # fmt: skip
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._buffer = bytearray()
+        self._validator: Utf8Validator | None = None
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._streamed = False
+        self._frames = 0
+        self.opcode: Opcode | None = None
+        self.size = 0
+        self.streaming = False
+
+    @property
+    def room(self) -> int:
+        """Bytes that the message in progress, or the next one, may still bring."""
+        return self._limits.max_message_size - self.size
+
+    def check(self, opcode: int) -> None:
+        """Refuse a data frame that may not stand here (section 5.4).
+
+        Raises:
+            FrameError: For a continuation of nothing, or a new message inside another one.
+            PolicyError: For one fragment too many.
+        """
+        if opcode == Opcode.CONTINUATION:
+            if self.opcode is None:
+                raise FrameError("continuation frame without a message to continue")
+            if self._frames >= self._limits.max_fragments:
+                raise PolicyError(
+                    f"message of over {self._limits.max_fragments} fragments (Limits.max_fragments)"
+                )
+        elif self.opcode is not None:
+            raise FrameError("new message inside an unfinished one")
+
+    def check_size(self, length: int) -> None:
+        """Refuse a frame whose payload the message has no room for.
+
+        Raises:
+            MessageTooBig: At the frame's header, before any of its payload is kept.
+        """
+        if length > self.room:
+            raise MessageTooBig(
+                f"message over {self._limits.max_message_size} bytes (Limits.max_message_size)"
+            )
+
+    def begin(self, opcode: int) -> None:
+        """Begin a frame that ``check`` and ``check_size`` have passed."""
+        if opcode != Opcode.CONTINUATION:
+            self.opcode = Opcode(opcode)
+            self._validator = Utf8Validator() if opcode == Opcode.TEXT else None
+        self._frames += 1
+
+    def feed(self, piece: bytes, emit: Callable[[Event], None]) -> None:
+        """Take the next piece of the frame's payload, unmasked.
+
+        Args:
+            piece: Any number of bytes.
+            emit: In streaming mode, told each ``Fragment`` that is full.
+
+        Raises:
+            PayloadError: At the first byte that can't be UTF-8.
+        """
+        if not self._in_pieces:
+            self._keep(piece)
+            return
+        # A full part goes out when a byte follows it, and before that byte is looked at: so the
+        # parts, and where a fault falls between them, don't depend on how the bytes arrived.
+        start = 0
+        while start < len(piece):
+            self._cut(STREAM_PIECE, emit)
+            end = start + STREAM_PIECE - len(self._buffer)
+            self._keep(piece[start:end])
+            start = end
+
+    def end(self, fin: bool, emit: Callable[[Event], None]) -> None:
+        """End the frame, and with ``fin`` the message.
+
+        Raises:
+            PayloadError: If the text ends inside a character.
+        """
+        if fin and self._validator is not None and not self._validator.feed(b"", True):
+            raise PayloadError("text that is not UTF-8")
+        if self._in_pieces:
+            self._cut(STREAM_PIECE + 1, emit)
+            emit(self._fragment(bytes(self._buffer), fin))
+            self._buffer.clear()
+        elif fin:
+            emit(self._message())
+        if fin:
+            self._reset()
+
+    @property
+    def _in_pieces(self) -> bool:
+        return self.streaming or self._streamed
+
+    def _keep(self, piece: bytes) -> None:
+        if self._validator is not None and not self._validator.feed(piece):
+            raise PayloadError("text that is not UTF-8")
+        self.size += len(piece)
+        self._buffer += piece
+
+    def _cut(self, size: int, emit: Callable[[Event], None]) -> None:
+        """Hand full parts on as long as ``size`` bytes are there."""
+        while len(self._buffer) >= size:
+            emit(self._fragment(bytes(self._buffer[:STREAM_PIECE]), False))
+            del self._buffer[:STREAM_PIECE]
+
+    def _message(self) -> str | bytes:
+        if self.opcode == Opcode.TEXT:
+            return self._buffer.decode()
+        return bytes(self._buffer)
+
+    def _fragment(self, data: bytes, fin: bool) -> Fragment:
+        """Make a part of a message; text keeps an unfinished character back for the next part."""
+        self._streamed = True
+        if self.opcode != Opcode.TEXT:
+            return Fragment(data, fin)
+        if self._decoder is None:
+            self._decoder = codecs.getincrementaldecoder("utf-8")()
+        return Fragment(self._decoder.decode(data, fin), fin)
+
+    def _reset(self) -> None:
+        # A new buffer, not a cleared one: a large message should not leave its size behind.
+        self._buffer = bytearray()
+        self._validator = self._decoder = self.opcode = None
+        self._streamed = False
+        self._frames = self.size = 0
