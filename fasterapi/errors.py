@@ -9,6 +9,7 @@
     │   ├── PolicyError         1008: legal, but more of it than a limit allows
     │   └── MessageTooBig       1009: a message over ``Limits.max_message_size``
     ├── EventStreamError        a line or an event of an event stream over its limit
+    ├── InvalidMessage          a message that the application can't use; carries a close code
     ├── HandshakeError          an opening handshake that fails; carries the HTTP status
     ├── HTTPError               an application's refusal of a request; carries the HTTP status
     └── ConnectionClosed        the peer is gone, or going; carries the close code and reason
@@ -20,9 +21,10 @@ what our own caller does wrong raises. ``RemoteProtocolError`` therefore never l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 
 __all__ = [
     "ConcurrentReceive",
@@ -32,6 +34,7 @@ __all__ = [
     "FrameError",
     "HTTPError",
     "HandshakeError",
+    "InvalidMessage",
     "LocalProtocolError",
     "MessageTooBig",
     "PayloadError",
@@ -88,6 +91,24 @@ class EventStreamError(FasterAPIError):
     """A line or an event of an event stream is over ``Limits.max_event_size``."""
 
 
+class InvalidMessage(FasterAPIError, ValueError):
+    """A message that is not what the application asked for: binary for text, or no JSON.
+
+    A handler that lets it escape closes with ``code``, and it counts as the peer's fault.
+
+    Attributes:
+        code: 1003 for the wrong kind of message, 1007 for one that can't be parsed (RFC 6455,
+            section 7.4.1).
+    """
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+    def __reduce__(self) -> tuple[type[InvalidMessage], tuple[int, str]]:
+        return type(self), (self.code, str(self))
+
+
 class HandshakeError(FasterAPIError):
     """An opening handshake that fails.
 
@@ -102,6 +123,9 @@ class HandshakeError(FasterAPIError):
         super().__init__(message)
         self.status = status
         self.headers = tuple(headers)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[int, str]]:
+        return partial(type(self), headers=self.headers), (self.status, str(self))
 
 
 class HTTPError(FasterAPIError):
@@ -129,6 +153,9 @@ class HTTPError(FasterAPIError):
         self.detail = detail or (HTTPStatus(status).phrase if known else "Error")
         self.headers = tuple(headers)
         super().__init__(f"{status} {self.detail}")
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[int, str]]:
+        return partial(type(self), headers=self.headers), (self.status, self.detail)
 
 
 class ConnectionClosed(FasterAPIError):
