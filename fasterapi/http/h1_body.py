@@ -1,0 +1,152 @@
+"""Received bytes become one whole request body (RFC 9112, sections 6.2 and 7.1).
+
+A body is buffered whole, never over ``Limits.max_body_size``. Chunk extensions and trailers mean
+nothing to us and are dropped, but they are checked and bounded too.
+
+Our own decoder rather than h11's, which takes any bytes for an extension, bounds neither
+extensions nor trailers within one read, and needs six times as long for a flood of tiny chunks
+(``docs/decisions/0001-h11-for-http-heads.md``).
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+from ..limits import Limits
+from .h1_head import HeadReader, RequestFault
+
+__all__ = ["ChunkedBody", "FixedBody"]
+
+_SIZE_DIGITS = 16
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})([ \t]*;[\t\x20-\x7e\x80-\xff]*)?\Z")
+_TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:")
+
+
+class FixedBody:
+    """A body of a known length.
+
+    Args:
+        length: Its bytes; the caller has held it against ``Limits.max_body_size``.
+    """
+
+    __slots__ = ("_length",)
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+
+    def take(self, buffer: bytearray) -> bytes | None:
+        """Remove the body from the front of ``buffer``; ``None`` if more bytes are needed."""
+        if len(buffer) < self._length:
+            return None
+        body = bytes(memoryview(buffer)[: self._length])
+        del buffer[: self._length]
+        return body
+
+
+class _Part(Enum):
+    """The part of a chunked body that is read next."""
+
+    SIZE = 0
+    PAYLOAD = 1
+    PAYLOAD_END = 2
+    TRAILERS = 3
+
+
+class ChunkedBody:
+    """A body in the chunked transfer coding (RFC 9112, section 7.1).
+
+    Args:
+        limits: ``max_body_size`` bounds the payload, ``max_head_size`` all chunk extensions
+            together, and the limits of a head bound the trailer section.
+    """
+
+    __slots__ = ("_body", "_extension_room", "_left", "_limits", "_part", "_scanned", "_trailers")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._body = bytearray()
+        self._part = _Part.SIZE
+        self._left = 0  # payload bytes of this chunk that are still to come
+        self._scanned = 0  # bytes of an unfinished size line that hold no CRLF
+        self._extension_room = limits.max_head_size
+        self._trailers = HeadReader(limits, "trailer section")
+
+    def take(self, buffer: bytearray) -> bytes | None:
+        """Consume what is there of the body; the whole body once it is complete, else ``None``.
+
+        Raises:
+            RequestFault: 400 for a malformed chunk or trailer, 413 for a body or for extensions
+                over a limit, 431 for trailers over one.
+        """
+        at = 0  # consumed so far; the buffer is cut once, at the end
+        while True:
+            part = self._part
+            if part is _Part.SIZE:
+                step = self._read_size(buffer, at)
+            elif part is _Part.PAYLOAD:
+                step = self._read_payload(buffer, at)
+            elif part is _Part.PAYLOAD_END:
+                step = self._read_payload_end(buffer, at)
+            else:
+                break
+            if not step:
+                break
+            at += step
+        del buffer[:at]
+        return self._read_trailers(buffer) if self._part is _Part.TRAILERS else None
+
+    def _read_size(self, buffer: bytearray, at: int) -> int:
+        end = buffer.find(b"\r\n", at + self._scanned)
+        complete = end >= 0
+        if not complete:
+            end = len(buffer) - buffer.endswith(b"\r")
+        if end - at > _SIZE_DIGITS + self._extension_room:
+            what = "chunk extensions"
+            raise RequestFault.over(self._limits, "max_head_size", 413, what, "bytes")
+        if not complete:
+            self._scanned = end - at
+            return 0
+        self._scanned = 0
+        match = _SIZE_LINE.match(buffer[at:end])
+        if not match:
+            raise RequestFault(400, "a malformed chunk size")
+        return self._begin_chunk(match[1], end - at)
+
+    def _begin_chunk(self, digits: bytes, line: int) -> int:
+        self._extension_room -= line - len(digits)
+        size = self._left = int(digits, 16)
+        if size > self._limits.max_body_size - len(self._body):
+            raise RequestFault.over(self._limits, "max_body_size", 413, "request body", "bytes")
+        if size:
+            self._part = _Part.PAYLOAD
+            return line + 2
+        # The line's CRLF stays: with it, the trailer section ends in a blank line even if empty.
+        self._part = _Part.TRAILERS
+        return line
+
+    def _read_payload(self, buffer: bytearray, at: int) -> int:
+        piece = buffer[at : at + self._left]
+        self._body += piece
+        self._left -= len(piece)
+        if not self._left:
+            self._part = _Part.PAYLOAD_END
+        return len(piece)
+
+    def _read_payload_end(self, buffer: bytearray, at: int) -> int:
+        end = buffer[at : at + 2]
+        if not b"\r\n".startswith(end):
+            raise RequestFault(400, "a chunk that does not end where its size says")
+        if len(end) < 2:
+            return 0
+        self._part = _Part.SIZE
+        return 2
+
+    def _read_trailers(self, buffer: bytearray) -> bytes | None:
+        section = self._trailers.take(buffer)
+        if section is None:
+            return None
+        for line in section.split(b"\r\n")[1:-2]:
+            if not _TRAILER.match(line):
+                raise RequestFault(400, "a malformed trailer")
+        return bytes(self._body)
