@@ -7,6 +7,7 @@ connection makes the same of all of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from hypothesis import strategies as st
@@ -123,7 +124,7 @@ def run(make: Callable[[], WebSocketConnection], pieces: Iterable[bytes]) -> Run
 def split(data: bytes, cuts: Iterable[int]) -> list[bytes]:
     """Cut ``data`` at the given positions."""
     edges = [0, *sorted(cuts), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(edges)]
 
 
 def every_way(
