@@ -1,0 +1,1 @@
+"""Small applications to read, to run and to copy from; ``demo`` serves them all under one page."""
