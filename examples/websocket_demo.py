@@ -93,7 +93,8 @@ async def counter(ws: WebSocket) -> None:
                 case {"action": "reset"}:
                     shared.value = 0
                 case _:
-                    return await ws.close(1008, "unknown action")
+                    await ws.close(1008, "unknown action")
+                    break
             shared.publish()
     finally:
         shared.pages.discard(ws)

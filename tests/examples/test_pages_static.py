@@ -1,4 +1,4 @@
-"""The demo pages as text: well-formed, self-contained, labelled, and with the hooks tests rely on."""
+"""The demo pages as text: well-formed, self-contained, labelled, with the hooks tests rely on."""
 
 from __future__ import annotations
 
