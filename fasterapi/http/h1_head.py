@@ -9,13 +9,14 @@ number and size, and which bytes may stand in them.
 
 Theory: the fault of a head is the one at its first offending byte. A clean read is recognised with
 a few passes at C speed over its new bytes only, so a head that comes byte by byte costs linear
-time; ``_faults`` walks the lines one by one, once, when something is wrong.
+time; ``_first_fault`` walks the lines one by one, once, when something is wrong.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from ..limits import Limits
 
@@ -23,6 +24,7 @@ __all__ = ["HeadReader", "RequestFault"]
 
 _LEGAL = bytes([*b"\t\r\n", *range(0x20, 0x7F), *range(0x80, 0x100)])
 _ILLEGAL = re.compile(rb"[^\t\r\n\x20-\x7e\x80-\xff]|\r[^\n]|(?<!\r)\n")
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _TLS_HANDSHAKE = 0x16
 
 
@@ -96,7 +98,7 @@ class HeadReader:
         end = blank + 4 if complete else len(buffer)
         new = buffer[self._scanned : min(end, self._limits.max_head_size + 1)]
         if not self._is_clean(buffer, new, end, complete):
-            raise next(self._faults(buffer, min(end, self._limits.max_head_size + 1)))
+            raise self._first_fault(buffer, min(end, self._limits.max_head_size + 1))
         if complete:
             head = bytes(memoryview(buffer)[:end])
             del buffer[:end]
@@ -133,16 +135,16 @@ class HeadReader:
             self._line_start = self._scanned + newest + 1
         self._scanned += len(new) - new.endswith(b"\r")
 
-    def _faults(self, buffer: bytearray, end: int) -> Iterator[RequestFault]:
-        """Walk the lines that are not yet known to be clean; give the first fault of each."""
-        start, number = self._line_start, self._lines
-        while start < end:
-            newline = buffer.find(b"\n", start, end)
-            stop = newline + 1 if newline >= 0 else end
-            faults = list(self._faults_of_line(bytes(buffer[start:stop]), start, number))
-            if faults:
-                yield min(faults, key=lambda fault: fault[0])[1]
-            start, number = stop, number + 1
+    def _first_fault(self, buffer: bytearray, end: int) -> RequestFault:
+        """Walk the lines not yet known to be clean; a fault stands in one that may still come."""
+        start = self._line_start
+        lines = _LINE.finditer(bytes(buffer[start:end]))
+        faults = [
+            fault
+            for number, line in enumerate(islice(lines, self._limits.max_headers + 2), self._lines)
+            for fault in self._faults_of_line(line[0], start + line.start(), number)
+        ]
+        return min(faults, key=lambda fault: fault[0])[1]
 
     def _faults_of_line(
         self, line: bytes, start: int, number: int

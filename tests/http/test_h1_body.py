@@ -66,7 +66,7 @@ def test_a_body_of_a_known_length_comes_when_it_is_whole() -> None:
         (b"5\r\nhello\r\n06\r\n world\r\n000\r\n\r\n", b"hello world"),
         (b"A\r\n0123456789\r\n0\r\n\r\n", b"0123456789"),
         (b"a\r\n\r\n0\r\n\r\n\r\nx\r\n0\r\n\r\n", b"\r\n0\r\n\r\n\r\nx"),
-        (b"1;a\r\nx\r\n1;a=b;c=\"d\"\r\ny\r\n0;e\r\n\r\n", b"xy"),
+        (b'1;a\r\nx\r\n1;a=b;c="d"\r\ny\r\n0;e\r\n\r\n', b"xy"),
         (b"0000000000000001\r\nx\r\n0\r\n\r\n", b"x"),
         (b"1\r\nx\r\n0\r\nA: b\r\nC:\r\n\r\n", b"x"),
     ],
