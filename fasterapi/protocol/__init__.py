@@ -9,8 +9,8 @@ any server or client: see ``WebSocketConnection`` for one connection, ``ServerHa
 half.
 
 In reading order: ``codes``, ``events``, ``state``, ``frames``, ``messages``, ``extensions``,
-``keepalive``, ``flow``, ``connection``, ``headers``, ``http``, ``origin``, ``handshake``, ``sse``,
-``sse_parser``.
+``keepalive``, ``flow``, ``connection``, ``headers``, ``http``, ``origin``, ``uri``,
+``handshake``, ``sse``, ``sse_parser``.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from ..errors import HandshakeError, LocalProtocolError
 from .frames import Frame
+from .headers import is_token
 
 __all__ = [
     "Extension", "ExtensionFactory", "ExtensionOffer", "format_extensions", "negotiate",
@@ -137,10 +138,13 @@ def _parse_field(value: str) -> list[ExtensionOffer]:
 
 
 def _value(element: re.Match[str]) -> str | None:
-    """Give a parameter's value; a quoted one counts as the token that it quotes (section 9.1)."""
-    if element[3] is not None:
-        return re.sub(r"\\(.)", r"\1", element[3])
-    return element[2]
+    """Give a parameter's value; a quoted one has to quote a token (section 9.1)."""
+    if element[3] is None:
+        return element[2]
+    value = re.sub(r"\\(.)", r"\1", element[3])
+    if not is_token(value):
+        raise HandshakeError(400, "malformed Sec-WebSocket-Extensions header")
+    return value
 
 
 def format_extensions(offers: Iterable[ExtensionOffer]) -> str:

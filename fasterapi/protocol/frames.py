@@ -98,7 +98,8 @@ def parse_header(
         The header, or ``None`` if it is unfinished.
 
     Raises:
-        FrameError: At the first byte that can't be right, even in an unfinished header.
+        FrameError: For a header that can't be right: as soon as its first two bytes can't, or its
+            length.
     """
     if len(data) < start + 2:
         return None

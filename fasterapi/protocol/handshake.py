@@ -13,18 +13,19 @@ import binascii
 import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
-from urllib.parse import unquote, urlsplit
 
 from ..errors import HandshakeError, LocalProtocolError
 from ..limits import DEFAULT_LIMITS, Limits
 from .connection import Role, WebSocketConnection
 from .extensions import (
-    Extension, ExtensionFactory, ExtensionOffer, format_extensions, negotiate, parse_extensions,
+    Extension, ExtensionFactory, ExtensionOffer, claimed_bits, format_extensions, negotiate,
+    parse_extensions,
 )  # fmt: skip
-from .headers import HeaderPairs, Headers, is_token, parse_list
+from .headers import HeaderPairs, Headers, is_token, parse_list, validate_field
 from .http import Request, Response
 from .keepalive import Keepalive
 from .origin import SAME_ORIGIN, Origins, check_origins, is_allowed_origin
+from .uri import parse_uri
 
 __all__ = ["ClientHandshake", "ServerHandshake", "accept_key", "is_websocket_request"]
 
@@ -146,16 +147,20 @@ class ServerHandshake:
         """Decline, and give the response that says so.
 
         Args:
-            status: 200 to 599, for a client takes anything but 101 as a refusal.
+            status: 200 to 599, for a client takes anything but 101 as a refusal; 300 to 599 for
+                an Extended CONNECT, which any status below accepts.
             headers: Further header fields.
             body: The body; text goes as UTF-8.
 
         Raises:
-            LocalProtocolError: If the status is 101 or out of range, or it was answered already.
+            LocalProtocolError: If the status accepts or is out of range, or it was answered
+                already.
         """
         self._only_once()
-        if status == 101:
-            raise LocalProtocolError("101 accepts a handshake; reject it with another status")
+        if status < 300 if self.is_connect else status == 101:
+            raise LocalProtocolError(
+                f"the status {status} accepts a handshake; reject it with another"
+            )
         response = Response(status, headers, body)
         self._answered = True
         return response
@@ -268,7 +273,8 @@ class ClientHandshake:
 
     Raises:
         ValueError: If the URL is no WebSocket URL (RFC 6455, section 3), or a subprotocol no token.
-        LocalProtocolError: If ``headers`` hold a field that the handshake writes.
+        LocalProtocolError: If ``headers`` hold a field that the handshake writes, or that can't be
+            sent.
     """
 
     def __init__(
@@ -284,7 +290,7 @@ class ClientHandshake:
         self._subprotocols = _check_subprotocols(subprotocols)
         self._factories = extensions
         self._key = base64.b64encode(secrets.token_bytes(16) if key is None else key).decode()
-        scheme, host, target, credentials = _parse_url(url)
+        scheme, host, target, credentials = parse_uri(url)
         fields = [
             ("Host", host),
             ("Upgrade", "websocket"),
@@ -300,7 +306,10 @@ class ClientHandshake:
             fields.append(("Sec-WebSocket-Extensions", format_extensions(offers)))
         if credentials:
             fields.append(("Authorization", credentials))
-        self.request = Request("GET", target, [*fields, *_check_headers(headers)], scheme=scheme)
+        fields += _check_headers(headers)
+        for name, value in fields:
+            validate_field(name, value)
+        self.request = Request("GET", target, fields, scheme=scheme)
 
     def connection(
         self,
@@ -341,15 +350,22 @@ class ClientHandshake:
         return chosen
 
     def _agreed_extensions(self, headers: Headers) -> list[Extension]:
+        try:
+            responses = parse_extensions(headers.get_all("sec-websocket-extensions"))
+        except HandshakeError as error:
+            raise HandshakeError(101, f"the server's answer: {error}") from None
         factories = {factory.name: factory for factory in self._factories}
-        extensions = []
-        for response in parse_extensions(headers.get_all("sec-websocket-extensions")):
+        extensions: list[Extension] = []
+        for response in responses:
             factory = factories.pop(response.name, None)
             if factory is None:
                 raise HandshakeError(
                     101, f"the server chose an extension not offered, or twice: {response.name}"
                 )
-            extensions.append(factory.accept(response.params))
+            extension = factory.accept(response.params)
+            if extension.rsv & claimed_bits(extensions):
+                raise HandshakeError(101, "the server chose two extensions of the same RSV bit")
+            extensions.append(extension)
         return extensions
 
 
@@ -374,27 +390,3 @@ def _check_headers(headers: HeaderPairs) -> Headers:
         if name.lower() in _OURS:
             raise LocalProtocolError(f"the handshake writes the header {name} itself")
     return fields
-
-
-def _parse_url(url: str) -> tuple[str, str, str, str]:
-    """Split a WebSocket URL (section 3) into scheme, Host, target and Authorization."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("ws", "wss"):
-        raise ValueError(f"a WebSocket URL begins with ws:// or wss://, not {url!r}")
-    if not parts.hostname:
-        raise ValueError(f"a WebSocket URL needs a host: {url!r}")
-    if "#" in url:
-        raise ValueError(f"a WebSocket URL has no fragment: {url!r}")
-    host = parts.hostname
-    host = f"[{host}]" if ":" in host else host.encode("idna").decode()
-    default_port = 443 if parts.scheme == "wss" else 80
-    if parts.port not in (None, default_port):
-        host = f"{host}:{parts.port}"
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if not target.isascii() or not target.isprintable() or " " in target:
-        raise ValueError(f"percent-encode the URL's path and query: {url!r}")
-    credentials = ""
-    if parts.username is not None:
-        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        credentials = "Basic " + base64.b64encode(user.encode()).decode()
-    return "https" if parts.scheme == "wss" else "http", host, target, credentials

@@ -106,4 +106,5 @@ class Headers(tuple[tuple[str, str], ...]):
 
 
 def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else bytes(value).decode("latin-1")
+    # Not ``bytes(value)``: that makes NULs of a number.
+    return value if isinstance(value, str) else str(value, "latin-1")

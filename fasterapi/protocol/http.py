@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
+from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -97,13 +97,12 @@ class Request:
 
     @property
     def cookies(self) -> Mapping[str, str]:
-        """The cookies by name; a ``Cookie`` header that makes no sense counts as none."""
+        """The cookies by name, unquoted (RFC 6265, section 4.2); the last of a name counts.
+
+        What is no pair of name and value is skipped, so that it does not cost the others.
+        """
         if self._cookies is None:
-            try:
-                jar = SimpleCookie("; ".join(self.headers.get_all("cookie")))
-            except CookieError:
-                jar = SimpleCookie()
-            self._cookies = {name: morsel.value for name, morsel in jar.items()}
+            self._cookies = _parse_cookies(";".join(self.headers.get_all("cookie")))
         return self._cookies
 
     def text(self) -> str:
@@ -152,8 +151,19 @@ class Response:
         self.headers = headers if isinstance(headers, Headers) else Headers(headers)
         for name, value in self.headers:
             validate_field(name, value)
-        self.body = body.encode() if isinstance(body, str) else bytes(body)
+        # Not ``bytes(body)``: that makes NULs of a number.
+        self.body = body.encode() if isinstance(body, str) else b"".join((body,))
         self.reason = reason
 
     def __repr__(self) -> str:
         return f"<Response {self.status}, {len(self.body)} bytes>"
+
+
+def _parse_cookies(header: str) -> dict[str, str]:
+    unquoted = SimpleCookie().value_decode
+    pairs = (pair.partition("=") for pair in header.split(";"))
+    return {
+        name.strip(): unquoted(value.strip())[0]
+        for name, equals, value in pairs
+        if equals and name.strip()
+    }

@@ -59,14 +59,15 @@ def is_allowed_origin(origin: str | None, host: str, origins: Origins) -> bool:
         origins: The policy. ``null``, which sandboxed and local pages send, passes only ``None``
             and ``"*"``.
     """
-    if origin is None or origins is None:
+    policy = check_origins(origins)
+    if origin is None or policy is None:
         return True
-    if isinstance(origins, _SameOrigin):
+    if isinstance(policy, _SameOrigin):
         parsed = _normalize(origin)
         # Behind a proxy that ends TLS we don't see the scheme that the page sees, so the host
         # and its port are compared, and a port that the origin leaves out may be left out.
         return parsed is not None and _normalize(f"{parsed[0]}://{host}") == parsed
-    return any(_matches(origin, entry) for entry in check_origins(origins) or ())
+    return any(_matches(origin, entry) for entry in policy)
 
 
 def _matches(origin: str, entry: str | re.Pattern[str]) -> bool:
@@ -88,4 +89,6 @@ def _normalize(origin: str) -> tuple[str, str, int] | None:
         return None
     if parts.path or parts.query or parts.fragment or origin.endswith(("?", "#")):
         return None
-    return parts.scheme, parts.hostname, port or _DEFAULT_PORTS.get(parts.scheme, 0)
+    if port is None:
+        port = _DEFAULT_PORTS.get(parts.scheme, 0)
+    return parts.scheme, parts.hostname, port
