@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .app import App
     from .errors import (
         ConcurrentReceive, ConnectionClosed, EventStreamError, FasterAPIError, HandshakeError,
-        HTTPError, LocalProtocolError,
+        HTTPError, InvalidMessage, LocalProtocolError,
     )  # fmt: skip
     from .limits import Limits
     from .protocol import SAME_ORIGIN, Request, Response, ServerSentEvent, State
@@ -28,7 +28,7 @@ _HOMES = {
     "app": ("App",),
     "errors": (
         "ConcurrentReceive", "ConnectionClosed", "EventStreamError", "FasterAPIError",
-        "HTTPError", "HandshakeError", "LocalProtocolError",
+        "HTTPError", "HandshakeError", "InvalidMessage", "LocalProtocolError",
     ),
     "limits": ("Limits",),
     "protocol": ("Request", "Response", "SAME_ORIGIN", "ServerSentEvent", "State"),
@@ -38,7 +38,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "SAME_ORIGIN", "App", "ConcurrentReceive", "ConnectionClosed", "EventStreamError",
-    "FasterAPIError", "HTTPError", "HandshakeError", "Limits", "LocalProtocolError", "Request",
+    "FasterAPIError", "HTTPError", "HandshakeError", "InvalidMessage", "Limits", "LocalProtocolError", "Request",
     "Response", "SSEConnection", "Server", "ServerSentEvent", "State", "SyncSSEConnection",
     "SyncWebSocket", "WebSocket", "__impl__", "__version__", "serve",
 ]  # fmt: skip

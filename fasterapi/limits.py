@@ -43,7 +43,9 @@ class Limits:
             who does not wait. Over it the connection is aborted: the peer is too slow. 1 MiB.
         write_timeout: Time without the peer taking one byte while bytes wait. Then the connection
             is aborted. 30 s.
-        close_timeout: From one side's Close to the end of the connection. 5 s.
+        answer_timeout: From the peer's Close, or its first fault, to our own Close at the latest:
+            the time that a handler has to answer messages that came before. 1 s.
+        close_timeout: From our Close to the end of the connection. 5 s.
         ping_interval: Silence after which a ping is sent. ``None``: no pings. 20 s, below every
             common proxy's idle limit.
         ping_timeout: From that ping to any byte at all from the peer. Over it: close code 1011.
@@ -74,6 +76,7 @@ class Limits:
     write_high_water: int = 64 * KIB
     max_write_buffer: int = 1 * MIB
     write_timeout: float = 30.0
+    answer_timeout: float = 1.0
     close_timeout: float = 5.0
     ping_interval: float | None = 20.0
     ping_timeout: float | None = 20.0

@@ -1,0 +1,14 @@
+"""The asyncio adapter: an ``App`` on sockets, in an event loop.
+
+``run`` is a whole process, ``serve`` a server in a loop that runs already; ``WebSocket`` and
+``SSEConnection`` are what handlers get.
+"""
+
+from __future__ import annotations
+
+from .run import run
+from .server import Server, serve
+from .sse import SSEConnection
+from .websocket import WebSocket
+
+__all__ = ["SSEConnection", "Server", "WebSocket", "run", "serve"]

@@ -1,0 +1,403 @@
+"""Between a thread and the event loop: what a ``def`` handler's session reads from and writes to.
+
+The one file of this package that knows threads. ``BridgeStream`` is the blocking byte stream of a
+``SyncWebSocket``; ``BridgeExchange`` answers a request from a thread; ``Outflow`` carries bytes out,
+in order, and holds the thread up while the transport is full. The loop never waits for a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..errors import ConnectionClosed
+from ..protocol.connection import WebSocketConnection
+from ..protocol.http import Response
+from ..protocol.state import State
+from ..sync.websocket import SyncWebSocket
+from .websocket import WebSocketChannel
+
+if TYPE_CHECKING:
+    from .http import HTTPProtocol
+
+__all__ = ["BridgeExchange", "BridgeStream", "BridgeWebSocketProtocol", "Outflow"]
+
+Result = TypeVar("Result")
+
+
+class Outflow:
+    """Bytes from threads to a transport.
+
+    Args:
+        loop: The transport's loop; the outflow is made in its thread.
+        high_water: Bytes that may wait for the loop before ``put`` blocks.
+        write: Takes them, in the loop; raises ``ConnectionClosed`` if nobody is left.
+        is_full: Tells whether the transport has enough.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        high_water: int,
+        write: Callable[[bytes], None],
+        is_full: Callable[[], bool],
+    ) -> None:
+        self._loop = loop
+        self._loop_thread = threading.get_ident()
+        self._high_water = high_water
+        self._write = write
+        self._is_full = is_full
+        self._changed = threading.Condition()
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._full = False
+        self._scheduled = False
+        self._lost = False
+
+    def in_loop(self) -> bool:
+        """Tell whether the loop's own thread is calling."""
+        return threading.get_ident() == self._loop_thread
+
+    def put(self, data: bytes) -> None:
+        """Write ``data``; from a thread, wait while the transport is full.
+
+        Raises:
+            ConnectionClosed: If nobody is left to read it.
+        """
+        in_loop = self.in_loop()
+        with self._changed:
+            while not in_loop and not self._lost and (self._full or self._size > self._high_water):
+                self._changed.wait()
+            if self._lost:
+                raise ConnectionClosed
+            self._chunks.append(data)
+            self._size += len(data)
+            schedule = not in_loop and not self._scheduled
+            self._scheduled = self._scheduled or schedule
+        if in_loop:
+            self._carry()
+        elif schedule:
+            self.call_soon(self._carry)
+
+    def call_soon(self, function: Callable[..., Any], *args: Any) -> None:
+        """Have the loop call a function; a loop that is closed does not."""
+        try:
+            self._loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:
+            self.lose()  # the loop is closed, and with it every connection
+
+    def resumed(self) -> None:
+        """The transport takes bytes again."""
+        with self._changed:
+            self._full = self._is_full()
+            self._changed.notify_all()
+
+    def lose(self) -> None:
+        """Nobody is left: whoever waits is told."""
+        with self._changed:
+            self._lost = True
+            self._chunks.clear()
+            self._changed.notify_all()
+
+    def _carry(self) -> None:
+        with self._changed:
+            data = b"".join(self._chunks)
+            self._chunks.clear()
+            self._size = 0
+            self._scheduled = False
+        if data:
+            try:
+                self._write(data)
+            except ConnectionClosed:
+                self.lose()
+        self.resumed()
+
+
+class BridgeExchange:
+    """Answers a request from a thread; see ``Exchange``.
+
+    Args:
+        http: The connection that the request came on. Made in the loop's thread.
+
+    Attributes:
+        stream: The byte stream of the WebSocket that the request may become.
+    """
+
+    def __init__(self, http: HTTPProtocol) -> None:
+        self._http = http
+        self._ended = False
+        self._outflow = Outflow(
+            http.server.loop,
+            http.limits.write_high_water,
+            self._write,
+            lambda: http._paused,
+        )
+        self.stream = BridgeStream(http)
+
+    def attach(self, websocket: SyncWebSocket) -> None:
+        """Give the transport to a WebSocket whose handshake is accepted."""
+        self._soon(self._attach, websocket)
+
+    def respond(self, response: Response) -> None:
+        """Write a whole response."""
+        self._wait(self._http.respond, response)
+
+    def start_stream(self, response: Response) -> None:
+        """Write the head of a streamed response; it does not wait for the loop."""
+        self._soon(self._start_stream, response)
+
+    def send_data(self, data: bytes) -> None:
+        """Write a piece of a streamed body."""
+        self._outflow.put(data)
+
+    def end(self) -> None:
+        """End a streamed body; it does not wait for the loop."""
+        self._soon(self._end)
+
+    def upgrade(self, response: Response) -> bytes:
+        """Write the response to a handshake; reading pauses until ``attach``."""
+        return self._wait(self._upgrade, response)
+
+    def resumed(self) -> None:
+        """The transport takes bytes again."""
+        self._outflow.resumed()
+
+    def lose(self) -> None:
+        """The client is gone."""
+        self._outflow.lose()
+        self.stream.outflow.lose()
+
+    def call_soon(self, function: Callable[..., Any], *args: Any) -> None:
+        """Have the loop call a function."""
+        self._outflow.call_soon(function, *args)
+
+    def _start_stream(self, response: Response) -> None:
+        if not self._http.lost:
+            self._http.start_stream(response)
+
+    def _write(self, data: bytes) -> None:
+        if self._ended:
+            raise ConnectionClosed
+        self._http.send_data(data)
+
+    def _end(self) -> None:
+        self._outflow._carry()
+        self._ended = True
+        self._http.end()
+
+    def _upgrade(self, response: Response) -> bytes:
+        rest = self._http.upgrade(response)
+        self._http.read(False)
+        return rest
+
+    def _attach(self, websocket: SyncWebSocket) -> None:
+        if self._http.lost or websocket._connection is None:
+            websocket.lose()
+            return
+        protocol = BridgeWebSocketProtocol(
+            websocket, websocket._connection, self._http, self.stream
+        )
+        self.stream.begin(protocol)
+
+    def _soon(self, function: Callable[..., Any], *args: Any) -> None:
+        if self._outflow.in_loop():
+            function(*args)
+        else:
+            self._outflow.call_soon(function, *args)
+
+    def _wait(self, function: Callable[..., Result], *args: Any) -> Result:
+        """Have the loop call a function and wait for what comes of it."""
+        if self._outflow.in_loop():
+            return function(*args)
+        future: Future[Result] = Future()
+
+        def call() -> None:
+            try:
+                future.set_result(function(*args))
+            except BaseException as error:
+                future.set_exception(error)
+
+        try:
+            self._http.server.loop.call_soon_threadsafe(call)
+        except RuntimeError:
+            raise ConnectionClosed from None  # the loop is closed
+        return future.result()
+
+
+class BridgeStream:
+    """A transport as a blocking byte stream; see ``ByteStream``.
+
+    Args:
+        http: The connection whose transport it will be.
+    """
+
+    def __init__(self, http: HTTPProtocol) -> None:
+        self._high_water = http.limits.receive_high_water
+        self._arrived = threading.Condition()
+        self._incoming = bytearray()
+        self._ended = False
+        self._waiting = False  # a thread in recv
+        self._watched = False
+        self._timeout: float | None = None
+        self._protocol: BridgeWebSocketProtocol | None = None
+        self.outflow = Outflow(
+            http.server.loop,
+            http.limits.write_high_water,
+            self._write,
+            lambda: self._protocol is not None and self._protocol._paused,
+        )
+
+    # ---------------------------------------------------------------------------- in a thread
+
+    def recv(self, size: int) -> bytes:
+        """Wait for bytes; ``b""`` is the end.
+
+        Raises:
+            TimeoutError: After the time set.
+            BlockingIOError: In the loop's thread, which never waits.
+        """
+        with self._arrived:
+            if not self._incoming and not self._ended:
+                if self.outflow.in_loop():
+                    raise BlockingIOError
+                self._waiting = True
+                in_time = self._arrived.wait_for(
+                    lambda: self._incoming or self._ended, self._timeout
+                )
+                self._waiting = False
+                if not in_time:
+                    raise TimeoutError("no message arrived in time")
+            data = bytes(self._incoming[:size])
+            del self._incoming[:size]
+            resume = len(self._incoming) <= self._high_water // 2 < len(self._incoming) + len(data)
+        if resume:
+            self.outflow.call_soon(self._resume)
+        return data
+
+    def sendall(self, data: bytes) -> None:
+        """Write ``data``, waiting for room; ``BrokenPipeError`` if nobody is left to read it."""
+        try:
+            self.outflow.put(data)
+        except ConnectionClosed:
+            raise BrokenPipeError("the client is gone") from None
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Set how long ``recv`` waits."""
+        self._timeout = seconds
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._protocol is not None:
+            self.outflow.call_soon(self._protocol.transport.close)
+
+    def rest(self) -> None:
+        """Have the loop read for a handler that does not."""
+        with self._arrived:
+            self._watched = True
+            waiting = bool(self._incoming) or self._ended
+        protocol = self._protocol
+        if protocol is not None and (waiting or protocol.connection.state is not State.OPEN):
+            self.outflow.call_soon(self._watch)
+
+    # ---------------------------------------------------------------------------- in the loop
+
+    def begin(self, protocol: BridgeWebSocketProtocol) -> None:
+        """Begin to carry a WebSocket."""
+        self._protocol = protocol
+        protocol.resume_reading()
+        self._watch()
+
+    def feed(self, data: bytes) -> None:
+        """Take what the transport read."""
+        with self._arrived:
+            self._incoming += data
+            full = len(self._incoming) > self._high_water
+        if full and self._protocol is not None:
+            self._protocol.read(False)
+        self._notify()
+
+    def feed_eof(self) -> None:
+        """Take the end of what the peer sends."""
+        with self._arrived:
+            self._ended = True
+        self._notify()
+
+    def _notify(self) -> None:
+        with self._arrived:
+            self._arrived.notify_all()
+            pump = self._watched and not self._waiting
+        if pump:
+            self._watch()
+
+    def _watch(self) -> None:
+        """Read for the handler, and see to what became of the connection."""
+        protocol = self._protocol
+        if protocol is not None:
+            with self._arrived:
+                pending = bool(self._incoming) or self._ended
+            if pending:
+                protocol.websocket.pump()
+            protocol.settle()
+
+    def _resume(self) -> None:
+        if self._protocol is not None:
+            self._protocol.read(True)
+
+    def _write(self, data: bytes) -> None:
+        protocol = self._protocol
+        if protocol is None or protocol.lost:
+            raise ConnectionClosed
+        if protocol._paused:
+            protocol.check_buffer()
+        protocol.transport.write(data)
+        protocol.settle()
+
+
+class BridgeWebSocketProtocol(WebSocketChannel):
+    """The transport's side of a ``SyncWebSocket``.
+
+    Args:
+        websocket: The handler's side.
+        connection: The protocol; touch it under the session's lock only, or to read its state.
+        http: The connection that carried the handshake.
+        stream: What the session reads from and writes to.
+    """
+
+    __slots__ = ("_stream",)
+
+    websocket: SyncWebSocket
+
+    def __init__(
+        self,
+        websocket: SyncWebSocket,
+        connection: WebSocketConnection,
+        http: HTTPProtocol,
+        stream: BridgeStream,
+    ) -> None:
+        super().__init__(websocket, connection, http)
+        self._stream = stream
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the transport read."""
+        self._stream.feed(data)
+
+    def _take_eof(self) -> None:
+        self._stream.feed_eof()
+        if self.lost:
+            self._stream.outflow.lose()
+            self.websocket.lose()
+
+    def _resumed(self) -> None:
+        self._stream.outflow.resumed()
+        self.websocket.write_out(blocking=False)
+
+    def _tick(self, now: float) -> None:
+        self.websocket.tick(now)
+        self.settle()
+
+    def shut_down(self) -> None:
+        """Close with 1001."""
+        self.websocket.shut_down()

@@ -1,0 +1,200 @@
+"""An asyncio transport with back pressure, deadlines and an orderly end; what runs on it derives.
+
+``HTTPProtocol`` and ``WebSocketProtocol`` are channels. A channel knows bytes and time, and no
+protocol: when to write, to pause and to give up is decided by the data of ``protocol.flow``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Generator
+from typing import TYPE_CHECKING
+
+from ..app.log import log_fault
+from ..limits import Limits
+from ..protocol.flow import WriteProgress
+
+if TYPE_CHECKING:
+    from .server import Server
+
+__all__ = ["DONE", "Channel"]
+
+
+class _Done:
+    """An awaitable that is over already: ``await`` costs no coroutine and no turn of the loop."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[None, None, None]:
+        return iter(())  # type: ignore[return-value]  # an empty iterator yields nothing
+
+
+DONE = _Done()
+
+
+class Channel(asyncio.Protocol):
+    """One connection's transport, and what it needs of its server.
+
+    Args:
+        server: Whose connection this is: its loop, clock and timers.
+        limits: What this peer may cost.
+
+    Attributes:
+        transport: Set by ``connection_made`` or ``take_over``.
+        client: The peer's address for the log.
+        lost: Whether the transport is gone.
+    """
+
+    __slots__ = (
+        "_linger_until", "_paused", "_progress", "_reading", "_waiters", "bucket", "client", "limits",
+        "lost", "server", "transport",
+    )  # fmt: skip
+
+    transport: asyncio.Transport
+
+    def __init__(self, server: Server, limits: Limits) -> None:
+        self.server = server
+        self.limits = limits
+        self.client = ""
+        self.lost = False
+        self.bucket: int | None = None
+        self._paused = False
+        self._reading = True
+        self._progress: WriteProgress | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+        self._linger_until: float | None = None
+
+    # -------------------------------------------------------------------- for a deriving class
+
+    def shut_down(self) -> None:
+        """The server stops: say goodbye."""
+        raise NotImplementedError
+
+    def _resumed(self) -> None:
+        """The transport takes bytes again."""
+
+    def _deadline(self) -> float | None:
+        """Tell when ``_tick`` has something to do."""
+        return None
+
+    def _tick(self, now: float) -> None:
+        """Do what is due."""
+
+    # ------------------------------------------------------------------------------- writing
+
+    def drain(self) -> Awaitable[None]:
+        """Give an awaitable that is over when the write buffer is below its high-water mark."""
+        if not self._paused:
+            return DONE
+        waiter: asyncio.Future[None] = self.server.loop.create_future()
+        self._waiters.append(waiter)
+        return waiter
+
+    def check_buffer(self, queued: int = 0) -> None:
+        """Abort the connection if more waits to be sent than a peer may make us keep.
+
+        Called before each send, so that a single message may be larger than the limit.
+        """
+        waiting = self.transport.get_write_buffer_size() + queued
+        if waiting > self.limits.max_write_buffer:
+            self.give_up(
+                f"aborted: it reads too slowly, {waiting} bytes wait to be sent, over "
+                f"Limits.max_write_buffer ({self.limits.max_write_buffer})"
+            )
+
+    def pause_writing(self) -> None:
+        """The write buffer is over its high-water mark."""
+        self._paused = True
+        self._progress = WriteProgress(self.limits)
+        self._progress.update(self.transport.get_write_buffer_size(), self.server.clock())
+        self.reschedule()
+
+    def resume_writing(self) -> None:
+        """The write buffer is low again."""
+        self._paused = False
+        self._progress = None
+        self._resumed()
+        if not self._paused:
+            self._wake_waiters()
+
+    def _wake_waiters(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # ------------------------------------------------------------------------------- reading
+
+    def read(self, wanted: bool) -> None:
+        """Pause or resume reading."""
+        if wanted is not self._reading and not self.lost and not self.transport.is_closing():
+            self._reading = wanted
+            if wanted:
+                self.transport.resume_reading()
+            else:
+                self.transport.pause_reading()
+
+    # --------------------------------------------------------------------------------- time
+
+    def reschedule(self) -> None:
+        """Note the next deadline with the server's timer."""
+        if not self.lost:
+            self.server.timers.schedule(self, self._earliest())
+
+    def on_timer(self, now: float) -> float | None:
+        """Do what is due; see ``Timed``."""
+        if self.lost:
+            return None
+        if self._linger_until is not None and now >= self._linger_until:
+            self.transport.abort()
+            return None
+        if self._progress is not None:
+            self._progress.update(self.transport.get_write_buffer_size(), now)
+            if self._progress.stalled(now):
+                self.give_up(
+                    "aborted: it took no byte for Limits.write_timeout "
+                    f"({self.limits.write_timeout:g} s)"
+                )
+                return None
+        self._tick(now)
+        return None if self.lost else self._earliest()
+
+    def _earliest(self) -> float | None:
+        progress = self._progress.deadline() if self._progress is not None else None
+        deadlines = [d for d in (self._deadline(), self._linger_until, progress) if d is not None]
+        return min(deadlines, default=None)
+
+    # ------------------------------------------------------------------------------ the end
+
+    def give_up(self, fault: str) -> None:
+        """End the connection at once, for what the peer did or failed to do."""
+        if not self.lost:
+            log_fault(self.client, fault)
+            self.transport.abort()
+
+    def shut_write(self) -> None:
+        """End our half when all is written; the rest at the peer's end, or after close_timeout.
+
+        Closing at once, with bytes of the peer's unread, would reset the connection and could cost
+        the peer what we wrote last (RFC 9112, section 9.6).
+        """
+        if self._linger_until is None and not self.lost:
+            self._linger_until = self.server.clock() + self.limits.close_timeout
+            self.read(True)
+            if not self.transport.can_write_eof():
+                self.transport.close()
+                return
+            try:
+                self.transport.write_eof()
+            except OSError:
+                self.transport.abort()  # the peer has reset the connection
+                return
+            self.reschedule()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The transport is gone; whoever waits goes on."""
+        self.lost = True
+        self._paused = False
+        self._progress = None
+        self.server.timers.cancel(self)
+        self._wake_waiters()

@@ -1,0 +1,326 @@
+"""Handlers at work: an ``async def`` in a task of the loop, a ``def`` in a thread of the pool.
+
+A ``Call`` is one request's handler. It is told when its client leaves, when a deadline has passed
+and when the server stops; it tells nobody anything but through its session and the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import aclosing
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from ..app.app import Match
+from ..app.handlers import Style
+from ..app.log import log_crash, log_fault
+from ..app.outcome import to_outcome
+from ..app.responses import error_response
+from ..app.routing import RouteKind
+from ..app.sse import SSEBase
+from ..app.websocket import WebSocketBase
+from ..errors import ConnectionClosed
+from ..protocol.handshake import ServerHandshake
+from ..protocol.http import Request, Response
+from ..sync.sse import SyncSSEConnection
+from ..sync.websocket import SyncWebSocket
+from .bridge import BridgeExchange
+from .sse import SSEConnection
+from .websocket import WebSocket
+
+if TYPE_CHECKING:
+    from .http import HTTPProtocol
+
+__all__ = ["Call", "start_call"]
+
+
+def start_call(http: HTTPProtocol, match: Match, request: Request) -> Call | None:
+    """Start the handler that a request is matched with.
+
+    Returns:
+        The handler at work; ``None`` if the request is answered without one.
+    """
+    kinds: dict[RouteKind, type[Call]] = {
+        RouteKind.WEBSOCKET: WebSocketCall,
+        RouteKind.SSE: SSECall,
+        RouteKind.HTTP: HTTPCall,
+    }
+    call = kinds[match.route.kind](http, match, request)
+    return call if call.start() else None
+
+
+class Call:
+    """One request's handler; derive from it.
+
+    Args:
+        http: The connection that the request came on.
+        match: The route and the path's parameters.
+        request: The request.
+    """
+
+    __slots__ = ("exchange", "http", "match", "request", "task", "threaded")
+
+    def __init__(self, http: HTTPProtocol, match: Match, request: Request) -> None:
+        self.http = http
+        self.match = match
+        self.request = request
+        self.task: asyncio.Task[None] | None = None
+        self.threaded = match.route.handler.style in (Style.FUNCTION, Style.GENERATOR)
+        self.exchange = BridgeExchange(http) if self.threaded else None
+
+    # -------------------------------------------------------------------- for a deriving class
+
+    def prepare(self) -> Response | None:
+        """Make the session; give the response if the handler is not to run at all."""
+        return None
+
+    async def run(self) -> Any:
+        """Run an ``async def`` handler."""
+        raise NotImplementedError
+
+    def run_in_thread(self) -> Any:
+        """Run a ``def`` handler, in its thread."""
+        raise NotImplementedError
+
+    def conclude(self, value: Any, error: BaseException | None) -> BaseException | None:
+        """Answer what is left to answer; give the error to log if the handler crashed."""
+        raise NotImplementedError
+
+    def next_deadline(self) -> float | None:
+        """Tell when ``tick`` has something to do."""
+        return None
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+
+    def half_closed(self) -> None:
+        """The client ended its half of the connection, and may be waiting for ours."""
+
+    def client_lost(self) -> None:
+        """The client is gone."""
+        if self.exchange is not None:
+            self.exchange.lose()
+
+    def shut_down(self) -> None:
+        """The server stops."""
+
+    # ------------------------------------------------------------------------------- running
+
+    def start(self) -> bool:
+        """Start the handler.
+
+        Returns:
+            False if the request was answered without it.
+        """
+        if refusal := self.prepare():
+            self.http.respond(refusal)
+            return False
+        server = self.http.server
+        if not self.threaded:
+            self.task = server.loop.create_task(self._run())
+        elif not server.pool.submit(copy_context().run, self._run_in_thread):
+            log_fault(self.request.client, f"503: over Limits.max_threads ({server.pool.size})")
+            self.http.respond(
+                error_response(503, "all threads are busy", headers=[("Retry-After", "1")])
+            )
+            return False
+        server.calls.add(self)
+        return True
+
+    def cancel(self) -> None:
+        """Cancel an ``async def`` handler; a thread can't be."""
+        if self.task is not None:
+            self.task.cancel()
+
+    def resumed(self) -> None:
+        """The transport takes bytes again."""
+        if self.exchange is not None:
+            self.exchange.resumed()
+
+    async def _run(self) -> None:
+        value = error = None
+        try:
+            value = await self.run()
+        except (Exception, asyncio.CancelledError) as raised:
+            error = raised
+        self._conclude(value, error)
+        self.http.server.finished(self)
+
+    def _run_in_thread(self) -> None:
+        value = error = None
+        try:
+            value = self.run_in_thread()
+        except Exception as raised:
+            error = raised
+        self._conclude(value, error)
+        assert self.exchange is not None
+        self.exchange.call_soon(self.http.server.finished, self)
+
+    def _conclude(self, value: Any, error: BaseException | None) -> None:
+        crash: BaseException | None
+        try:
+            crash = self.conclude(value, error)
+        except ConnectionClosed:
+            crash = None  # nobody is left to be told
+        if crash is not None:
+            log_crash(self.request, self.match.route.handler.name, crash)
+
+    def _invoke(self, connection: object) -> Any:
+        return self.match.route.handler.call(connection, self.request, self.match.params)
+
+
+class HTTPCall(Call):
+    """The handler of a plain route."""
+
+    __slots__ = ()
+
+    async def run(self) -> Any:
+        """Await the handler."""
+        return await self._invoke(self.request)
+
+    def run_in_thread(self) -> Any:
+        """Call the handler."""
+        return self._invoke(self.request)
+
+    def conclude(self, value: Any, error: BaseException | None) -> BaseException | None:
+        """Answer with what it returned."""
+        response, crash = to_outcome(value, error)
+        (self.exchange or self.http).respond(response)
+        return crash if isinstance(crash, Exception) else None
+
+
+class WebSocketCall(Call):
+    """The handler of a WebSocket."""
+
+    __slots__ = ("session",)
+
+    session: WebSocketBase
+
+    def prepare(self) -> Response | None:
+        """Make the session, and judge the handshake before the handler sees it."""
+        app, route, http = self.http.server.app, self.match.route, self.http
+        options = route.options
+        handshake = ServerHandshake(
+            self.request, subprotocols=options.subprotocols, origins=options.origins
+        )
+        arguments: dict[str, Any] = {
+            "handshake": handshake,
+            "path_params": self.match.params,
+            "limits": options.limits,
+            "dumps": app.dumps,
+            "loads": app.loads,
+        }
+        if self.exchange is None:
+            self.session = WebSocket(self.request, exchange=http, http=http, **arguments)
+        else:
+            self.session = SyncWebSocket(
+                self.request,
+                exchange=self.exchange,
+                clock=http.server.clock,
+                stream=self.exchange.stream,
+                attach=self.exchange.attach,
+                **arguments,
+            )
+        return self.session._check()
+
+    async def run(self) -> Any:
+        """Await the handler."""
+        return await self._invoke(self.session)
+
+    def run_in_thread(self) -> Any:
+        """Call the handler."""
+        return self._invoke(self.session)
+
+    def conclude(self, value: Any, error: BaseException | None) -> BaseException | None:
+        """Close, with the code that fits."""
+        return error if self.session._conclude(error) else None
+
+    def client_lost(self) -> None:
+        """The client left before the handshake was answered."""
+        self.session._ended(1006, "")
+        super().client_lost()
+
+    def shut_down(self) -> None:
+        """Answer a handshake that waits."""
+        self.session._shut_down()
+
+
+class SSECall(Call):
+    """The handler of an event stream."""
+
+    __slots__ = ("began", "session")
+
+    session: SSEBase
+
+    def prepare(self) -> Response | None:
+        """Make the session; a HEAD request is answered without a handler."""
+        app, options, http = self.http.server.app, self.match.route.options, self.http
+        self.began = http.server.clock()
+        arguments: dict[str, Any] = {
+            "path_params": self.match.params,
+            "headers": options.response_headers(self.request),
+            "keepalive": options.keepalive,
+            "limits": options.limits,
+            "dumps": app.dumps,
+            "now": self.began,
+        }
+        if self.exchange is None:
+            self.session = SSEConnection(self.request, http, http=http, **arguments)
+        else:
+            self.session = SyncSSEConnection(
+                self.request, self.exchange, clock=http.server.clock, **arguments
+            )
+        return self.session._response() if self.request.method == "HEAD" else None
+
+    async def run(self) -> Any:
+        """Await the handler, or send what it yields."""
+        result = self._invoke(self.session)
+        if self.match.route.handler.style is Style.COROUTINE:
+            return await result
+        assert isinstance(self.session, SSEConnection)
+        async with aclosing(result) as items:
+            async for item in items:
+                await self.session.send_item(item)
+        return None
+
+    def run_in_thread(self) -> Any:
+        """Call the handler, or send what it yields."""
+        result = self._invoke(self.session)
+        if self.match.route.handler.style is Style.FUNCTION:
+            return result
+        assert isinstance(self.session, SyncSSEConnection)
+        try:
+            for item in result:
+                self.session.send_item(item)
+        finally:
+            result.close()
+        return None
+
+    def conclude(self, value: Any, error: BaseException | None) -> BaseException | None:
+        """End the stream."""
+        return error if self.session._conclude(error) else None
+
+    def next_deadline(self) -> float | None:
+        """Tell when a keep-alive comment is due."""
+        return self.session._next_deadline()
+
+    def tick(self, now: float) -> None:
+        """Send a keep-alive comment, or begin the response of a slow handler."""
+        self.session._tick(now)
+
+    def half_closed(self) -> None:
+        """A client that ends its half has left: no client of event streams does so otherwise."""
+        self.client_lost()
+        self.http.transport.close()
+
+    def client_lost(self) -> None:
+        """End the handler."""
+        self.session._lost()
+        super().client_lost()
+        self.cancel()
+
+    def shut_down(self) -> None:
+        """End the stream and the handler."""
+        self.session._end()
+        self.cancel()

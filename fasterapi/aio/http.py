@@ -1,0 +1,224 @@
+"""The HTTP part of a connection: bytes to requests, requests to handlers, answers to bytes.
+
+An ``HTTPProtocol`` serves one request after another until it is closed or becomes a WebSocket. What
+HTTP/1.1 says is in ``fasterapi.http``; who answers is decided by the ``App``; here they meet a
+transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from ..app.log import log_access, log_fault
+from ..app.responses import error_response
+from ..errors import ConnectionClosed
+from ..http import HTTP1Connection
+from ..protocol.http import Request, Response
+from .channel import Channel
+from .handlers import Call, start_call
+
+if TYPE_CHECKING:
+    from .server import Server
+
+__all__ = ["HTTPProtocol"]
+
+
+class HTTPProtocol(Channel):
+    """One connection as long as it speaks HTTP/1.1; the ``Exchange`` of its sessions.
+
+    Args:
+        server: Whose connection this is.
+
+    Attributes:
+        call: The handler at work on the current request.
+    """
+
+    __slots__ = ("_h1", "_request", "_upgraded", "call")
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server, server.app.limits)
+        self.call: Call | None = None
+        self._request: Request | None = None
+        self._upgraded = False
+
+    # ---------------------------------------------------------------------- from the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin: note the connection, or refuse it if there are too many."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.set_write_buffer_limits(high=self.limits.write_high_water)
+        self.client = _client(transport)
+        self._h1 = HTTP1Connection(
+            limits=self.limits,
+            scheme="https" if transport.get_extra_info("sslcontext") else "http",
+            client=self.client,
+            default_headers=self.server.default_headers,
+            now=self.server.clock(),
+        )
+        if not self.server.admit(self):
+            self._refuse(f"over Limits.max_connections ({self.limits.max_connections})")
+            return
+        self.reschedule()
+
+    def _refuse(self, why: str) -> None:
+        """Answer 503 without reading; the connection does not count."""
+        log_fault(self.client, f"503: {why}")
+        self._h1.refuse(error_response(503, "too many connections", headers=[("Retry-After", "1")]))
+        self._settle()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the transport read."""
+        if self._linger_until is not None:
+            return
+        request = self._h1.receive_data(data, self.server.clock())
+        if request is not None:
+            self._serve(request)
+        self._settle()
+
+    def eof_received(self) -> bool:
+        """Take the peer's end: whoever waits for an event stream has left."""
+        if self._linger_until is not None or self._upgraded:
+            return False
+        self._h1.receive_eof(self.server.clock())
+        if self.call is not None:
+            self.call.half_closed()
+        self._settle()
+        return self._request is not None
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Let the handler know."""
+        super().connection_lost(error)
+        self.server.forget(self)
+        if self.call is not None and not self._upgraded:
+            self.call.client_lost()
+
+    # ------------------------------------------------------------------------------- requests
+
+    def _serve(self, request: Request) -> None:
+        """Find out who answers, and have it answer."""
+        self._request = request
+        if self.server.stopping:
+            self.respond(error_response(503, "shutting down"))
+            return
+        answer = self.server.app.dispatch(request)
+        if isinstance(answer, Response):
+            self.respond(answer)
+        else:
+            self.call = start_call(self, answer, request)
+
+    def _settle(self) -> None:
+        """Write what is queued; read on, wait or close, as the state of things asks."""
+        if self.lost or self._upgraded:
+            return
+        if data := self._h1.data_to_send():
+            self.transport.write(data)
+        if self._h1.should_close and self._request is None:
+            if self._h1.fault:
+                log_fault(self.client, self._h1.fault)
+            if self._h1.peer_gone:
+                self.transport.close()
+            else:
+                self.shut_write()
+            return
+        self.read(self._h1.wants_data)
+        self.reschedule()
+
+    def _completed(self) -> None:
+        """An exchange is complete: the next request may wait already."""
+        self._request = None
+        self.call = None
+        self._settle()
+        if not self.lost and self._linger_until is None and not self.transport.is_closing():
+            request = self._h1.next_request(self.server.clock())
+            if request is not None:
+                # Not now: a handler that answers at once would nest as deep as the pipeline.
+                self.server.loop.call_soon(self._serve_next, request)
+
+    def _serve_next(self, request: Request) -> None:
+        if not self.lost:
+            self._serve(request)
+            self._settle()
+
+    # ---------------------------------------------------------------------- answers (Exchange)
+
+    def respond(self, response: Response) -> None:
+        """Write a whole response."""
+        self._log(response)
+        self._h1.respond(response, now=self.server.clock())
+        self._completed()
+
+    def start_stream(self, response: Response) -> None:
+        """Write the head of a streamed response."""
+        self._log(response)
+        self._h1.start_stream(response)
+        self._settle()
+
+    def send_data(self, data: bytes) -> None:
+        """Write a piece of a streamed body; a peer that reads too slowly is cut off."""
+        self._alive()
+        if self._paused:
+            self.check_buffer()
+        self._h1.send_data(data)
+        self.transport.write(self._h1.data_to_send())
+
+    def end(self) -> None:
+        """End a streamed body."""
+        if not self.lost:
+            self._h1.end(now=self.server.clock())
+            self._completed()
+
+    def upgrade(self, response: Response) -> bytes:
+        """Write the response to a handshake; the transport is the WebSocket's from now on."""
+        self._log(response)
+        rest = self._h1.upgrade(response)
+        self.transport.write(self._h1.data_to_send())
+        self._upgraded = True
+        self.server.timers.cancel(self)
+        return rest
+
+    def _alive(self) -> Request:
+        if self.lost or self._request is None:
+            raise ConnectionClosed
+        return self._request
+
+    def _log(self, response: Response) -> None:
+        request = self._alive()
+        if self.server.access_log:
+            log_access(request, response.status)
+
+    def _resumed(self) -> None:
+        if self.call is not None:
+            self.call.resumed()
+
+    # ------------------------------------------------------------------------------- the end
+
+    def shut_down(self) -> None:
+        """The server stops: an idle connection ends, one at work says that it is the last."""
+        self._h1.close_after_response()
+        if self.call is not None:
+            self.call.shut_down()
+        self._settle()
+
+    def _deadline(self) -> float | None:
+        deadlines = (self._h1.next_deadline(), self.call.next_deadline() if self.call else None)
+        return min((d for d in deadlines if d is not None), default=None)
+
+    def _tick(self, now: float) -> None:
+        if self._upgraded:
+            return
+        if self.call is not None:
+            self.call.tick(now)
+        if self._request is None:
+            self._h1.tick(now)
+        self._settle()
+
+
+def _client(transport: asyncio.Transport) -> str:
+    """Give the peer's address for logs and handlers; a unix socket has none."""
+    peer: Any = transport.get_extra_info("peername")
+    if not isinstance(peer, tuple):
+        return ""
+    host, port = peer[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

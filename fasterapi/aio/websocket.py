@@ -1,0 +1,470 @@
+"""``WebSocket``: what an ``async def`` handler gets, on an asyncio transport.
+
+The session's state and rules are ``app.websocket``'s, the protocol's are the core's. What is here
+writes, waits and wakes: ``WebSocketProtocol`` for the transport's side, ``WebSocket`` for the
+handler's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable
+from typing import TYPE_CHECKING, Any, Self
+
+from ..app.log import log_end, log_fault
+from ..app.websocket import WebSocketBase
+from ..errors import ConcurrentReceive, ConnectionClosed, LocalProtocolError
+from ..protocol.connection import WebSocketConnection
+from ..protocol.events import Event, Fragment
+from ..protocol.headers import HeaderPairs
+from ..protocol.state import State
+from .channel import DONE, Channel
+
+if TYPE_CHECKING:
+    from .http import HTTPProtocol
+    from .server import Server
+
+__all__ = ["WebSocket", "WebSocketChannel", "WebSocketProtocol"]
+
+Buffer = bytes | bytearray | memoryview
+Message = str | bytes
+
+
+class WebSocketChannel(Channel):
+    """The transport's side of a WebSocket, whoever serves its handler.
+
+    Args:
+        websocket: The handler's side.
+        connection: The protocol.
+        http: The connection that carried the handshake, whose transport it takes over.
+    """
+
+    __slots__ = ("_began", "connection", "websocket")
+
+    def __init__(
+        self, websocket: WebSocketBase, connection: WebSocketConnection, http: HTTPProtocol
+    ) -> None:
+        super().__init__(http.server, connection.limits)
+        self.websocket = websocket
+        self.connection = connection
+        self.transport = http.transport
+        self.client = http.client
+        self._paused, self._progress, self._reading = http._paused, http._progress, http._reading
+        self._began = self.server.clock()
+        self.transport.set_write_buffer_limits(high=self.limits.write_high_water)
+        self.transport.set_protocol(self)
+        self.server.replace(http, self)
+
+    def eof_received(self) -> bool:
+        """Take the peer's end; our own half ends when what we owe is written."""
+        self._take_eof()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Take the transport's end."""
+        super().connection_lost(error)
+        self.server.forget(self)
+        self._take_eof()
+        self._log_end()
+
+    def _take_eof(self) -> None:
+        """Tell the protocol that the peer sends no more."""
+        raise NotImplementedError
+
+    def _deadline(self) -> float | None:
+        return self.connection.next_deadline()
+
+    def settle(self) -> None:
+        """See to the deadlines and, if the WebSocket is closing or closed, to the transport's end."""
+        if self.lost:
+            return
+        if self.connection.finished:
+            if self.transport.get_write_buffer_size():
+                self.transport.abort()
+            else:
+                self.transport.close()
+        elif self.connection.write_finished:
+            self.shut_write()
+        elif self.connection.state is not State.OPEN:
+            self.resume_reading()  # the peer's end is to come, whatever the handler left unread
+        self.reschedule()
+
+    def resume_reading(self) -> None:
+        """The handler has caught up."""
+        self.connection.reading = True
+        self.read(True)
+
+    def _log_end(self) -> None:
+        websocket = self.websocket
+        reason = f" {websocket.close_reason}" if websocket.close_reason else ""
+        detail = f"closed {websocket.close_code}{reason}"
+        if self.connection.failed:
+            log_fault(self.client, f'"WebSocket {websocket.request.target}" {detail}')
+        if self.server.access_log:
+            seconds = self.server.clock() - self._began
+            log_end(websocket.request, "WebSocket", detail, seconds)
+
+
+class WebSocketProtocol(WebSocketChannel):
+    """The transport's side of a ``WebSocket``."""
+
+    __slots__ = ()
+
+    websocket: WebSocket
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the transport read."""
+        self._report(self.connection.receive_data(data, self.server.clock()))
+
+    def _take_eof(self) -> None:
+        self._report(self.connection.receive_eof(self.server.clock()))
+
+    def _resumed(self) -> None:
+        self.flush()
+
+    def _tick(self, now: float) -> None:
+        self._report(self.connection.tick(now))
+
+    def shut_down(self) -> None:
+        """Close with 1001."""
+        self.websocket._shut_down()
+
+    def _report(self, events: list[Event]) -> None:
+        """Hand events to the session and do what they ask of the transport."""
+        websocket = self.websocket
+        websocket._dispatch(events)
+        websocket._wake()
+        self.flush()
+        if websocket._inbox.full and self.connection.state is State.OPEN:
+            self.connection.reading = False
+            self.read(False)
+
+    def flush(self) -> None:
+        """Write what is queued, unless the transport has enough; close if that was all."""
+        if self.lost:
+            self.websocket._data_to_send()  # nobody will read it
+            return
+        if not self._paused:
+            data = self.websocket._data_to_send()
+            if data:
+                self.transport.write(data)
+        if self.connection.state is not State.OPEN:
+            self.settle()
+
+
+class WebSocket(WebSocketBase):
+    """A WebSocket for ``async def`` handlers.
+
+    The handshake is accepted at the first send or receive, or by ``accept``; until then ``reject``
+    declines it. ``send`` and its kin write at once and return an awaitable: await it to wait while
+    the peer reads slowly (over ``Limits.write_high_water``); it is no coroutine, so a send that is
+    not awaited is sent all the same. The peer's going raises ``ConnectionClosed``, from ``receive``
+    and ``send`` alike; a handler may let it escape.
+
+    See ``WebSocketBase`` for its attributes.
+    """
+
+    __slots__ = ("_channel", "_close_waiters", "_http", "_pings", "_waiter")
+
+    def __init__(self, *args: Any, http: HTTPProtocol, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._http: HTTPProtocol | None = http
+        self._channel: WebSocketProtocol | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._close_waiters: list[asyncio.Future[None]] = []
+        self._pings: dict[bytes, asyncio.Future[float]] = {}
+
+    # --------------------------------------------------------------------------- handshake
+
+    def accept(
+        self, *, subprotocol: str | None = None, headers: HeaderPairs = ()
+    ) -> Awaitable[None]:
+        """Accept the handshake.
+
+        Args:
+            subprotocol: One that the client offers; by default the route's first that it offers.
+            headers: Header fields for the response.
+
+        Raises:
+            LocalProtocolError: If it was accepted already, the client does not offer the
+                subprotocol, or a header can't be sent.
+            ConnectionClosed: If the handshake was rejected, or the client is gone.
+        """
+        self._accept(subprotocol, headers)
+        return DONE
+
+    def reject(
+        self, status: int = 403, *, headers: HeaderPairs = (), body: bytes | str = b""
+    ) -> Awaitable[None]:
+        """Decline the handshake with an HTTP response.
+
+        Raises:
+            LocalProtocolError: If it was answered already, or the response can't be sent.
+        """
+        self._reject(status, headers, body)
+        return DONE
+
+    # ----------------------------------------------------------------------------- receiving
+
+    async def receive(self) -> Message:
+        """Wait for the next message: ``str`` for text, ``bytes`` for binary.
+
+        It may be cancelled, or put under a timeout, without losing a message.
+
+        Raises:
+            ConnectionClosed: If there will be none.
+            ConcurrentReceive: If another task is waiting already.
+        """
+        self._begin_receive()
+        while (message := self._next_message()) is None:
+            await self._arrival()
+        self._caught_up()
+        return message
+
+    async def receive_text(self) -> str:
+        """Wait for the next message; ``InvalidMessage`` if it is binary. Else as ``receive``."""
+        return self._text(await self.receive())
+
+    async def receive_bytes(self) -> bytes:
+        """Wait for the next message; ``InvalidMessage`` if it is text. Else as ``receive``."""
+        return self._bytes(await self.receive())
+
+    async def receive_json(self) -> Any:
+        """Wait for the next message and parse it; ``InvalidMessage`` if it is not JSON."""
+        return self._json(await self.receive())
+
+    async def receive_stream(self) -> AsyncIterator[Message]:
+        """Yield the next message in parts, as they arrive: all ``str`` or all ``bytes``.
+
+        A message far larger than memory can be taken so, with ``Limits.max_message_size`` raised.
+        What is left of it when the loop is left early is dropped. Errors as in ``receive``.
+        """
+        self._begin_stream()
+        finished = False
+        try:
+            while not finished:
+                while (part := self._next_part()) is None:
+                    await self._arrival()
+                self._caught_up()
+                finished = not isinstance(part, Fragment) or part.fin
+                yield part.data if isinstance(part, Fragment) else part
+        finally:
+            self._end_stream(finished)
+
+    def __aiter__(self) -> Self:
+        """Iterate over messages until the connection closes, however it does."""
+        return self
+
+    async def __anext__(self) -> Message:
+        """Give the next message."""
+        try:
+            return await self.receive()
+        except ConnectionClosed:
+            raise StopAsyncIteration from None
+
+    # ------------------------------------------------------------------------------- sending
+
+    def send(self, message: Message | Buffer, *, compress: bool | None = None) -> Awaitable[None]:
+        """Send a message: ``str`` as text, bytes as binary.
+
+        Args:
+            message: The message.
+            compress: Whether to compress it, where that was negotiated; by default as configured.
+
+        Returns:
+            An awaitable that is over when the peer has taken enough of what waits to be sent.
+
+        Raises:
+            ConnectionClosed: If nothing can be sent any more.
+            LocalProtocolError: If a fragmented message is unfinished, or text is not valid Unicode.
+        """
+        self._check_buffer()
+        self._send_message(message, compress)
+        return self._sent()
+
+    def send_text(self, text: str, *, compress: bool | None = None) -> Awaitable[None]:
+        """Send a text message; see ``send``."""
+        self._check_buffer()
+        self._sendable().send_text(text, compress=compress)
+        return self._sent()
+
+    def send_binary(self, data: Buffer, *, compress: bool | None = None) -> Awaitable[None]:
+        """Send a binary message; see ``send``."""
+        self._check_buffer()
+        self._sendable().send_binary(data, compress=compress)
+        return self._sent()
+
+    send_bytes = send_binary
+
+    def send_json(self, value: Any, *, compress: bool | None = None) -> Awaitable[None]:
+        """Send a value as JSON, in a text message; see ``send``."""
+        return self.send_text(self.dumps(value), compress=compress)
+
+    async def send_stream(
+        self,
+        parts: AsyncIterable[str] | AsyncIterable[bytes] | Iterable[str] | Iterable[bytes],
+        *,
+        compress: bool | None = None,
+    ) -> None:
+        """Send one message in fragments, each as soon as it is there.
+
+        Args:
+            parts: All ``str``, for a text message, or all bytes.
+            compress: As in ``send``.
+
+        Raises:
+            ConnectionClosed: If nothing can be sent any more.
+        """
+        kind: type[str] | type[bytes] = bytes
+        async for part in _each(parts):
+            kind = str if isinstance(part, str) else bytes
+            self._check_buffer()
+            self._sendable().send_fragment(part, fin=False, compress=compress)
+            await self._sent()
+        self._sendable().send_fragment(kind(), fin=True, compress=compress)
+        await self._sent()
+
+    def ping(self, payload: bytes | str | None = None) -> Awaitable[float]:
+        """Send a ping.
+
+        Args:
+            payload: 0 to 125 bytes; by default one that no other ping has.
+
+        Returns:
+            An awaitable that gives the seconds until the pong came, or raises
+            ``ConnectionClosed``.
+
+        Raises:
+            ConnectionClosed: If nothing can be sent any more.
+            LocalProtocolError: If the payload is too long, or of a ping still unanswered.
+        """
+        connection = self._sendable()
+        payload = self._next_ping(payload)
+        if payload in self._pings:
+            raise LocalProtocolError("a ping with this payload is still unanswered")
+        connection.ping(payload, now=self._server.clock())
+        waiter = self._pings[payload] = self._server.loop.create_future()
+        waiter.add_done_callback(_look_at_exception)
+        self._sent()
+        return waiter
+
+    def pong(self, payload: bytes | str = b"") -> Awaitable[None]:
+        """Send an unsolicited pong, a sign of life; pings are answered without it."""
+        self._sendable().pong(payload.encode() if isinstance(payload, str) else payload)
+        return self._sent()
+
+    def close(self, code: int = 1000, reason: str = "") -> Awaitable[None]:
+        """Close the connection; it is no error if it is closed already.
+
+        Args:
+            code: 1000 to 1003, 1007 to 1014, or 3000 to 4999.
+            reason: At most 123 bytes of UTF-8.
+
+        Returns:
+            An awaitable that is over when the peer has agreed, or ``Limits.close_timeout`` later.
+
+        Raises:
+            LocalProtocolError: If the code or the reason can't be sent.
+        """
+        self._close(code, reason)
+        return self._closing()
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is closed, by whichever side; messages are left unread."""
+        self._open()
+        await self._closing()
+
+    # ------------------------------------------------------------------------- the other side
+
+    @property
+    def _server(self) -> Server:
+        channel = self._channel or self._http
+        assert channel is not None
+        return channel.server
+
+    def _attach(self, rest: bytes) -> None:
+        assert self._http is not None and self._connection is not None
+        self._channel = WebSocketProtocol(self, self._connection, self._http)
+        self._http = None
+        self._channel.resume_reading()
+        self._channel.data_received(rest)
+        self._channel.reschedule()
+
+    def _flush(self) -> None:
+        if self._channel is not None:
+            self._channel.flush()
+
+    def _check_buffer(self) -> None:
+        channel = self._channel
+        if channel is not None and channel._paused and self._connection is not None:
+            channel.check_buffer(self._connection.queued)
+
+    def _sent(self) -> Awaitable[None]:
+        channel = self._channel
+        assert channel is not None
+        channel.flush()
+        return channel.drain()
+
+    def _arrival(self) -> asyncio.Future[None]:
+        """Give a future that is over when there may be something to receive."""
+        if self._waiter is not None and not self._waiter.done():
+            raise ConcurrentReceive(
+                "another task is waiting in receive() of this WebSocket; "
+                "let one task receive and pass messages on"
+            )
+        self._waiter = self._server.loop.create_future()
+        return self._waiter
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and (self._inbox or self._ending):
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+        if self._ending:
+            self._release()
+
+    def _release(self) -> None:
+        """Wake everyone who waits for the end, or for an answer that will not come."""
+        waiters, self._close_waiters = self._close_waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        pings, self._pings = self._pings, {}
+        for ping in pings.values():
+            if not ping.done():
+                ping.set_exception(self._closed_error())
+
+    def _closing(self) -> Awaitable[None]:
+        if self._ending:
+            return DONE
+        waiter = self._server.loop.create_future()
+        self._close_waiters.append(waiter)
+        return waiter
+
+    def _caught_up(self) -> None:
+        channel = self._channel
+        if channel is not None and not channel._reading and not self._inbox.full:
+            channel.resume_reading()
+
+    def _answered_ping(self, payload: bytes, latency: float) -> None:
+        waiter = self._pings.pop(payload, None)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(latency)
+
+
+def _look_at_exception(future: asyncio.Future[Any]) -> None:
+    """A ping that nobody awaits must not be reported as an exception that nobody saw."""
+    if not future.cancelled():
+        future.exception()
+
+
+async def _each(
+    parts: AsyncIterable[str] | AsyncIterable[bytes] | Iterable[str] | Iterable[bytes],
+) -> AsyncIterator[str | bytes]:
+    if isinstance(parts, AsyncIterable):
+        async for part in parts:
+            yield part
+    else:
+        for item in parts:
+            yield item

@@ -1,0 +1,61 @@
+"""What is logged, and at which level: one wording for every adapter.
+
+``fasterapi.access`` gets a line a request at INFO, and a second one when a WebSocket or an event
+stream ends. ``fasterapi.server`` gets the rest: what a peer did wrong at INFO, never with a
+traceback; what a handler did wrong at ERROR, with one. Each record carries its facts as attributes
+too (``extra``), for whoever logs in JSON.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from ..protocol.http import Request
+
+__all__ = ["access", "log_access", "log_crash", "log_end", "log_fault", "server"]
+
+access = logging.getLogger("fasterapi.access")
+server = logging.getLogger("fasterapi.server")
+
+
+def log_access(request: Request, status: int) -> None:
+    """Note that a request was answered."""
+    access.info(
+        '%s "%s %s HTTP/%s" %d',
+        request.client or "-", request.method, request.target, request.http_version, status,
+        extra={**_facts(request), "status": status},
+    )  # fmt: skip
+
+
+def log_end(request: Request, what: str, detail: str, seconds: float) -> None:
+    """Note that a WebSocket or an event stream has ended, why, and how long it took."""
+    access.info(
+        '%s "%s %s" %s after %.1f s',
+        request.client or "-", what, request.target, detail, seconds,
+        extra={**_facts(request), "detail": detail, "seconds": seconds},
+    )  # fmt: skip
+
+
+def log_fault(client: str, fault: str) -> None:
+    """Note what a peer did wrong, or which limit it met."""
+    server.info("%s: %s", client or "-", fault, extra={"client": client, "fault": fault})
+
+
+def log_crash(request: Request, handler: str, error: BaseException) -> None:
+    """Note that a handler raised what it should not, with the traceback."""
+    server.error(
+        '%s "%s %s": %s raised %s',
+        request.client or "-", request.method, request.target, handler, type(error).__name__,
+        exc_info=error,
+        extra=_facts(request),
+    )  # fmt: skip
+
+
+def _facts(request: Request) -> dict[str, Any]:
+    return {
+        "client": request.client,
+        "method": request.method,
+        "target": request.target,
+        "http_version": request.http_version,
+    }

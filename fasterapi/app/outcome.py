@@ -1,0 +1,32 @@
+"""What became of a plain handler, as a response: one rule for every adapter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import HTTPError
+from ..protocol.http import Response
+from .responses import error_response, to_response
+
+__all__ = ["to_outcome"]
+
+
+def to_outcome(value: Any, error: BaseException | None) -> tuple[Response, BaseException | None]:
+    """Make the response to a request.
+
+    Args:
+        value: What the handler returned.
+        error: What escaped it instead.
+
+    Returns:
+        The response, and the error to log if the handler crashed or returned what no response can
+        be made of.
+    """
+    if isinstance(error, HTTPError):
+        return error_response(error.status, error.detail, headers=error.headers), None
+    if error is None:
+        try:
+            return to_response(value), None
+        except Exception as failure:
+            error = failure
+    return error_response(500 if isinstance(error, Exception) else 503), error

@@ -1,0 +1,192 @@
+"""What an event stream is to an application, without a way to wait: the base of both adapters'.
+
+An ``SSEBase`` begins the response at the first event, formats events, and knows when a keep-alive
+comment is due. Whoever derives from it adds what a transport can do: write, wait, and tell the
+time. The rules are the WHATWG's, "Server-sent events". Here is no socket, no loop and no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..errors import ConnectionClosed, HTTPError
+from ..limits import DEFAULT_LIMITS, Limits
+from ..protocol.headers import Headers
+from ..protocol.http import Request, Response
+from ..protocol.sse import KEEPALIVE, ServerSentEvent, format_event
+from .exchange import Exchange
+from .responses import error_response
+
+__all__ = ["SSEBase"]
+
+
+class SSEBase:
+    """The state that ``SSEConnection`` and ``SyncSSEConnection`` share.
+
+    Args:
+        request: The request that asked for it.
+        exchange: Where the response goes.
+        path_params: What the route's pattern matched.
+        headers: Header fields of the response beside the ones that every event stream has.
+        keepalive: Seconds of silence after which a comment is sent; ``None``: none.
+        limits: Of this route.
+        dumps: JSON to text.
+        now: The time at which the request came, in seconds.
+
+    Attributes:
+        request: The request: path, query, headers, cookies, client, body.
+        path_params: Values of the path's parameters by name.
+        last_event_id: What the client says it saw last; ``""`` on a first connection. It comes
+            from the client: check it before you use it.
+    """
+
+    __slots__ = (
+        "_exchange", "_headers", "_keepalive", "_last_sent", "_limits", "_over", "_started",
+        "dumps", "last_event_id", "path_params", "request",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        request: Request,
+        exchange: Exchange,
+        *,
+        path_params: Mapping[str, Any] | None = None,
+        headers: Headers | None = None,
+        keepalive: float | None = DEFAULT_LIMITS.sse_keepalive,
+        limits: Limits = DEFAULT_LIMITS,
+        dumps: Callable[[Any], str],
+        now: float = 0.0,
+    ) -> None:
+        self.request = request
+        self.path_params: Mapping[str, Any] = path_params or {}
+        self.last_event_id = _last_event_id(request)
+        self.dumps = dumps
+        self._exchange = exchange
+        self._headers = headers or Headers()
+        self._keepalive = keepalive
+        self._limits = limits
+        self._last_sent = now
+        self._started = False
+        self._over = False
+
+    def is_open(self) -> bool:
+        """Tell whether events can be sent."""
+        return not self._over
+
+    # ----------------------------------------------------------------- for a deriving class
+
+    def _event(
+        self,
+        data: Any,
+        event: str | None,
+        id: str | None,
+        retry: int | None,
+        comment: str | None,
+    ) -> bytes:
+        """Format an event.
+
+        Raises:
+            ConnectionClosed: If the stream is over.
+            LocalProtocolError: As ``format_event`` says.
+        """
+        if self._over:
+            raise ConnectionClosed
+        return format_event(
+            data, event=event, id=id, retry=retry, comment=comment, dumps=self.dumps
+        )
+
+    def _item(self, item: Any) -> bytes:
+        """Format what a generator yields: an event, or the data of one; errors as ``_event``."""
+        if isinstance(item, ServerSentEvent):
+            event = None if item.event == "message" else item.event
+            return self._event(item.data, event, item.id or None, item.retry, None)
+        return self._event(item, None, None, None, None)
+
+    def _send(self, data: bytes, now: float) -> None:
+        """Write formatted events, and the head of the response before the first ones."""
+        if self._over:
+            raise ConnectionClosed
+        self._start()
+        self._last_sent = now
+        self._exchange.send_data(data)
+
+    def _start(self) -> None:
+        """Write the head of the response, once."""
+        if not self._started:
+            self._started = True
+            self._exchange.start_stream(self._response())
+
+    def _response(self) -> Response:
+        ours = [
+            ("Content-Type", "text/event-stream; charset=utf-8"),
+            ("Cache-Control", "no-store"),
+            ("X-Accel-Buffering", "no"),
+        ]
+        given = {name.lower() for name, _ in self._headers}
+        return Response(200, [*(f for f in ours if f[0].lower() not in given), *self._headers])
+
+    def _next_deadline(self) -> float | None:
+        """Tell when to call ``_tick``, in seconds."""
+        if self._over:
+            return None
+        if not self._started:
+            return self._last_sent + self._limits.sse_start_delay
+        return None if self._keepalive is None else self._last_sent + self._keepalive
+
+    def _tick(self, now: float) -> None:
+        """Begin the response of a handler that takes its time, or send a keep-alive comment."""
+        deadline = self._next_deadline()
+        if deadline is None or now < deadline:
+            return
+        if self._started:
+            self._send(KEEPALIVE, now)
+        else:
+            self._start()
+            self._last_sent = now
+
+    def _end(self) -> None:
+        """End the stream in order; once is enough."""
+        if not self._over:
+            self._start()
+            self._over = True
+            self._exchange.end()
+
+    def _lost(self) -> None:
+        """The client is gone."""
+        self._over = True
+
+    def _conclude(self, error: BaseException | None) -> bool:
+        """Do what is left when the handler has ended.
+
+        Args:
+            error: What escaped the handler.
+
+        Returns:
+            Whether the handler crashed.
+        """
+        ended = error is None or isinstance(error, ConnectionClosed)
+        crashed = isinstance(error, Exception) and not ended
+        if self._over:
+            return crashed
+        if ended or self._started:
+            self._end()
+            return crashed
+        self._over = True
+        if isinstance(error, HTTPError):
+            self._exchange.respond(
+                error_response(error.status, error.detail, headers=error.headers)
+            )
+            return False
+        self._exchange.respond(error_response(500 if crashed else 503))
+        return crashed
+
+
+def _last_event_id(request: Request) -> str:
+    """Read ``Last-Event-ID``, which is UTF-8; one that no event could have had counts as none."""
+    value = request.headers.get("last-event-id", "") or ""
+    try:
+        value = value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return ""
+    return "" if any(c in value for c in "\0\r\n") else value

@@ -1,0 +1,397 @@
+"""What a WebSocket is to an application, without a way to wait: the base of both adapters' classes.
+
+A session stands between a ``WebSocketConnection`` and a handler: it accepts at the first use, keeps
+what arrived until it is asked for, turns the end into ``ConnectionClosed``, and closes with the
+right code when the handler is done. Whoever derives from it adds what a transport can do: write,
+wait, and tell the time. Here is no socket, no loop, no lock and no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..errors import (
+    ConnectionClosed, HandshakeError, HTTPError, InvalidMessage, LocalProtocolError,
+)  # fmt: skip
+from ..limits import DEFAULT_LIMITS, Limits
+from ..protocol.connection import WebSocketConnection
+from ..protocol.events import Closed, Event, Fragment, Pong
+from ..protocol.flow import ReceiveQueue
+from ..protocol.handshake import ServerHandshake
+from ..protocol.headers import HeaderPairs
+from ..protocol.http import Request, Response
+from ..protocol.keepalive import Keepalive
+from ..protocol.state import State
+from .exchange import Exchange
+from .responses import error_response
+
+__all__ = ["WebSocketBase"]
+
+Message = str | bytes
+Part = str | bytes
+Buffer = bytes | bytearray | memoryview
+
+
+class WebSocketBase:
+    """The state that ``WebSocket`` and ``SyncWebSocket`` share.
+
+    Args:
+        request: The request that asked for it.
+        handshake: The server's half of the handshake; ``None`` if ``connection`` is given.
+        exchange: Where the handshake's response goes; ``None`` if ``connection`` is given.
+        connection: The WebSocket itself, where the handshake is done.
+        path_params: What the route's pattern matched.
+        limits: Of this route.
+        dumps, loads: JSON to text and back.
+
+    Attributes:
+        request: The request that asked for this WebSocket: path, query, headers, cookies, client.
+        path_params: Values of the path's parameters by name.
+        close_code: How the connection closed (RFC 6455, section 7.1.5); ``None`` while it is open.
+        close_reason: The reason given with it.
+        latency: Seconds that the last ping took to be answered; ``None`` before there was one.
+    """
+
+    __slots__ = (
+        "_answering", "_connection", "_ending", "_exchange", "_handshake", "_inbox", "_limits",
+        "_local_close", "_parts", "_ping_count", "_skipping", "_status", "close_code", "close_reason", "dumps", "latency",
+        "loads", "path_params", "request",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        request: Request,
+        *,
+        handshake: ServerHandshake | None = None,
+        exchange: Exchange | None = None,
+        connection: WebSocketConnection | None = None,
+        path_params: Mapping[str, Any] | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        dumps: Callable[[Any], str],
+        loads: Callable[[Message], Any],
+    ) -> None:
+        self.request = request
+        self.path_params: Mapping[str, Any] = path_params or {}
+        self.close_code: int | None = None
+        self.close_reason: str = ""
+        self.latency: float | None = None
+        self.dumps = dumps
+        self.loads = loads
+        self._handshake = handshake
+        self._exchange = exchange
+        self._connection = connection
+        self._limits = limits
+        self._inbox: ReceiveQueue[Message | Fragment] = ReceiveQueue(limits.receive_high_water)
+        self._parts: list[Part] = []  # of a message that arrives in fragments
+        self._answering = False  # the handler took a message and has not asked for another
+        self._ending = False  # the connection is over for the handler: see close_code
+        self._skipping = False  # the rest of a message whose reader has left
+        self._local_close: tuple[int, str] | None = None
+        self._ping_count = 0
+        self._status: int | None = None  # what the handshake was answered with
+
+    # ---------------------------------------------------------------- for a deriving class
+
+    def _flush(self) -> None:
+        """Write what ``_data_to_send`` gives, now or when the transport takes it."""
+        raise NotImplementedError
+
+    def _attach(self, rest: bytes) -> None:
+        """Begin to serve the connection that has just been made; ``rest`` is its first data."""
+        raise NotImplementedError
+
+    def _wake(self) -> None:
+        """Something changed that ``receive`` or ``wait_closed`` may wait for."""
+        raise NotImplementedError
+
+    def _answered_ping(self, payload: bytes, latency: float) -> None:
+        """A ping of ours is answered."""
+        raise NotImplementedError
+
+    # -------------------------------------------------------------------------- properties
+
+    @property
+    def state(self) -> State:
+        """Where the WebSocket stands; ``CONNECTING`` until it is accepted."""
+        if self._connection is not None:
+            return self._connection.state
+        return State.CONNECTING if self._undecided else State.CLOSED
+
+    @property
+    def _undecided(self) -> bool:
+        """Whether the handshake can still be accepted or rejected."""
+        return self._connection is None and self._status is None and not self._ending
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The subprotocol agreed on; before ``accept``, the one that would be."""
+        if self._connection is not None:
+            return self._connection.subprotocol
+        return self._handshake.subprotocol if self._handshake is not None else None
+
+    def is_open(self) -> bool:
+        """Tell whether there may be something to receive: open, or with messages unread."""
+        if self._connection is None:
+            return self._undecided
+        return self._connection.state is State.OPEN or bool(self._inbox)
+
+    # --------------------------------------------------------------------------- handshake
+
+    def _check(self) -> Response | None:
+        """Judge the handshake before a handler runs; give the response that refuses it."""
+        if self._handshake is None:
+            return None
+        try:
+            self._handshake.check()
+        except HandshakeError as error:
+            return self._handshake.refuse(error)
+        return None
+
+    def _open(self) -> WebSocketConnection:
+        """Give the connection, accepting the handshake if nobody has.
+
+        Raises:
+            ConnectionClosed: If the handshake was rejected.
+        """
+        if self._connection is None:
+            self._accept(None, ())
+        assert self._connection is not None
+        return self._connection
+
+    def _accept(self, subprotocol: str | None, headers: HeaderPairs) -> None:
+        """Accept the handshake.
+
+        Raises:
+            LocalProtocolError: If it was accepted already, or as ``ServerHandshake.accept`` says.
+            ConnectionClosed: If it was rejected, or the client is gone.
+        """
+        if self._connection is not None:
+            raise LocalProtocolError("this WebSocket is accepted already")
+        if not self._undecided or self._handshake is None or self._exchange is None:
+            raise self._closed_error()
+        response = self._handshake.accept(subprotocol=subprotocol, headers=headers)
+        self._status = response.status
+        rest = self._exchange.upgrade(response)
+        self._connection = self._handshake.connection(
+            limits=self._limits, keepalive=Keepalive.from_limits(self._limits)
+        )
+        self._handshake = self._exchange = None
+        self._attach(rest)
+
+    def _reject(self, status: int, headers: HeaderPairs, body: bytes | str) -> None:
+        """Decline the handshake.
+
+        Raises:
+            LocalProtocolError: If it was answered already, or the response can't be sent.
+        """
+        if self._connection is not None or self._status is not None or self._handshake is None:
+            raise LocalProtocolError("this WebSocket's handshake is answered already")
+        if self._ending:
+            raise self._closed_error()
+        self._respond(self._handshake.reject(status, headers=headers, body=body))
+
+    def _respond(self, response: Response) -> None:
+        assert self._exchange is not None
+        self._status = response.status
+        self._ended(1006, f"handshake rejected with status {response.status}")
+        self._exchange.respond(response)
+
+    # ---------------------------------------------------------------------------------- in
+
+    def _dispatch(self, events: Iterable[Event]) -> None:
+        """Take what the connection reported."""
+        keep = self._connection is not None and self._connection.state is not State.LOCAL_CLOSING
+        for event in events:
+            if isinstance(event, (str, bytes)):
+                if keep:
+                    self._inbox.put(event, len(event))
+            elif isinstance(event, Fragment):
+                if keep:
+                    self._inbox.put(event, len(event.data))
+            elif isinstance(event, Pong):
+                self._take_pong(event)
+            elif isinstance(event, Closed):
+                self._ended(event.code, event.reason)
+
+    def _take_pong(self, pong: Pong) -> None:
+        if pong.latency is not None:
+            self.latency = pong.latency
+            for payload in pong.answers:
+                self._answered_ping(payload, pong.latency)
+
+    def _ended(self, code: int, reason: str) -> None:
+        if not self._ending:
+            self._ending = True
+            self.close_code, self.close_reason = code, reason
+
+    def _begin_receive(self) -> None:
+        """Note that the handler asks for a message, and so has answered the one before."""
+        self._open()
+        self._answering = False
+
+    def _next_message(self) -> Message | None:
+        """Take the next whole message; ``None`` if there is none yet.
+
+        Raises:
+            ConnectionClosed: If there will be none: the handler has reached the end, and an owed
+                Close goes out.
+        """
+        while (part := self._next_part()) is not None:
+            if not isinstance(part, Fragment):
+                return part
+            self._parts.append(part.data)
+            if part.fin:
+                parts, self._parts = self._parts, []
+                return _join(parts)
+        return None
+
+    def _next_part(self) -> Message | Fragment | None:
+        """Take the next message, or in streaming mode the next part of one; errors as above."""
+        while self._inbox:
+            part = self._inbox.get()
+            if self._skipping and isinstance(part, Fragment):
+                self._skipping = not part.fin
+                continue
+            self._answering = True
+            return part
+        if self._ending:
+            self._answering = False
+            self._flush()
+            raise self._closed_error()
+        return None
+
+    def _begin_stream(self) -> None:
+        """Have messages handed on in parts."""
+        self._begin_receive()
+        self._open().streaming = True
+
+    def _end_stream(self, finished: bool) -> None:
+        """Have messages handed on whole again; what is left of an unfinished one is dropped."""
+        self._open().streaming = False
+        self._skipping = not finished
+
+    # --------------------------------------------------------------------------------- out
+
+    def _sendable(self) -> WebSocketConnection:
+        """Give the connection to send on.
+
+        Raises:
+            ConnectionClosed: If nothing can be sent any more.
+        """
+        connection = self._connection or self._open()
+        state = connection.state
+        if state is not State.OPEN and state is not State.REMOTE_CLOSING:
+            raise self._closed_error()
+        return connection
+
+    def _closed_error(self) -> ConnectionClosed:
+        if self.close_code is not None:
+            return ConnectionClosed(self.close_code, self.close_reason)
+        return ConnectionClosed(*(self._local_close or (1006, "")))
+
+    def _send_message(self, message: Message | Buffer, compress: bool | None) -> None:
+        if isinstance(message, str):
+            self._sendable().send_text(message, compress=compress)
+        else:
+            self._sendable().send_binary(message, compress=compress)
+
+    def _next_ping(self, payload: bytes | str | None) -> bytes:
+        """Make the payload of a ping, unlike any other of this connection's unless it is given."""
+        if payload is None:
+            self._ping_count += 1
+            return self._ping_count.to_bytes(4, "big")
+        return payload.encode() if isinstance(payload, str) else payload
+
+    def _data_to_send(self) -> bytes:
+        """Give what is to be written; an owed Close only when the handler has answered all."""
+        if self._connection is None:
+            return b""
+        return self._connection.data_to_send(hold_close=self._answering or bool(self._inbox))
+
+    def _close(self, code: int, reason: str) -> None:
+        """Send Close, or reject a handshake that is not accepted with 403; once is enough.
+
+        Raises:
+            LocalProtocolError: If the code or the reason can't be sent.
+        """
+        if self._connection is None:
+            if self._undecided:
+                self._respond(error_response(403))
+            return
+        if self._connection.state in (State.OPEN, State.REMOTE_CLOSING):
+            self._connection.close(code, reason)
+            self._local_close = code, reason
+            self._inbox.clear()
+            self._answering = False
+            self._flush()
+
+    # --------------------------------------------------------------------------- JSON, kinds
+
+    def _text(self, message: Message) -> str:
+        if isinstance(message, str):
+            return message
+        raise InvalidMessage(1003, "received a binary message where text was expected")
+
+    def _bytes(self, message: Message) -> bytes:
+        if isinstance(message, bytes):
+            return message
+        raise InvalidMessage(1003, "received a text message where binary was expected")
+
+    def _json(self, message: Message) -> Any:
+        try:
+            return self.loads(message)
+        except (ValueError, RecursionError) as error:
+            raise InvalidMessage(1007, f"received a message that is not JSON: {error}") from error
+
+    # ----------------------------------------------------------------------- the server's end
+
+    def _shut_down(self) -> None:
+        """The server stops: close with 1001, or answer a handshake that waits with 503."""
+        if self._undecided:
+            self._respond(error_response(503, "shutting down"))
+        else:
+            self._close(1001, "the server is shutting down")
+
+    # ----------------------------------------------------------------------- the handler's end
+
+    def _conclude(self, error: BaseException | None) -> bool:
+        """Do what is left when the handler has ended.
+
+        Args:
+            error: What escaped the handler.
+
+        Returns:
+            Whether the handler crashed: an error that is neither the peer's nor meant for it.
+        """
+        if self._undecided:
+            return self._conclude_handshake(error)
+        if error is None or isinstance(error, ConnectionClosed):
+            self._close(1000, "")
+            return False
+        if isinstance(error, InvalidMessage):
+            self._close(error.code, "")
+            return False
+        crashed = isinstance(error, Exception)  # and not a cancellation
+        self._close(1011 if crashed else 1001, "")
+        return crashed
+
+    def _conclude_handshake(self, error: BaseException | None) -> bool:
+        if error is None:
+            self._open()
+            self._close(1000, "")
+            return False
+        if isinstance(error, HTTPError):
+            self._respond(error_response(error.status, error.detail, headers=error.headers))
+            return False
+        if isinstance(error, ConnectionClosed):
+            return False
+        crashed = isinstance(error, Exception)
+        self._respond(error_response(500 if crashed else 503))
+        return crashed
+
+
+def _join(parts: list[Part]) -> Message:
+    if isinstance(parts[0], str):
+        return "".join(part for part in parts if isinstance(part, str))
+    return b"".join(part for part in parts if isinstance(part, bytes))

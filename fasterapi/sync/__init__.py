@@ -1,0 +1,10 @@
+"""The blocking adapter: sessions for ``def`` handlers over a blocking byte stream."""
+
+from __future__ import annotations
+
+from .sse import SyncSSEConnection
+from .stream import ByteStream
+from .threads import ThreadPool
+from .websocket import SyncWebSocket
+
+__all__ = ["ByteStream", "SyncSSEConnection", "SyncWebSocket", "ThreadPool"]

@@ -1,0 +1,83 @@
+"""A bounded pool of daemon threads for handlers, which may run for as long as their connections.
+
+``concurrent.futures`` would queue what does not fit, and a handler that waits behind a hundred idle
+streams has starved; this pool says no instead. Its threads are daemons, so that a handler that
+sleeps can't keep the process alive.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any
+
+__all__ = ["ThreadPool"]
+
+_IDLE_SECONDS = 10.0
+
+Job = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+class ThreadPool:
+    """Threads that are made when they are needed, reused, and ended when they are idle.
+
+    Args:
+        size: How many there may be at once.
+
+    Attributes:
+        size: As given.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._lock = threading.Lock()
+        self._jobs: SimpleQueue[Job] = SimpleQueue()
+        self._threads = 0
+        self._idle = 0
+        self._count = 0
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> bool:
+        """Run a function in a thread.
+
+        Returns:
+            False, and nothing is run, if every thread is busy and there may be no more.
+        """
+        with self._lock:
+            if self._idle:
+                self._idle -= 1
+            elif self._threads < self.size:
+                self._threads += 1
+                self._count += 1
+                name = f"fasterapi-{self._count}"
+                threading.Thread(target=self._work, name=name, daemon=True).start()
+            else:
+                return False
+        self._jobs.put((function, args))
+        return True
+
+    def _work(self) -> None:
+        while (job := self._next_job()) is not None:
+            function, args = job
+            try:
+                function(*args)
+            except BaseException:
+                with self._lock:
+                    self._threads -= 1
+                raise
+            del job, function, args  # a thread that waits must not keep a connection alive
+            with self._lock:
+                self._idle += 1
+
+    def _next_job(self) -> Job | None:
+        """Wait for a job; ``None`` ends the thread, which has been idle for too long."""
+        while True:
+            try:
+                return self._jobs.get(timeout=_IDLE_SECONDS)
+            except Empty:
+                with self._lock:
+                    # A submit that has counted on this thread already will bring its job.
+                    if self._idle:
+                        self._idle -= 1
+                        self._threads -= 1
+                        return None
