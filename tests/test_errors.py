@@ -9,10 +9,19 @@ import pytest
 
 from fasterapi import errors
 from fasterapi.errors import (
-    ConcurrentReceive, ConnectionClosed, EventStreamError, FasterAPIError, FrameError,
-    HandshakeError, HTTPError, LocalProtocolError, MessageTooBig, PayloadError, PolicyError,
+    ConcurrentReceive,
+    ConnectionClosed,
+    EventStreamError,
+    FasterAPIError,
+    FrameError,
+    HandshakeError,
+    HTTPError,
+    LocalProtocolError,
+    MessageTooBig,
+    PayloadError,
+    PolicyError,
     RemoteProtocolError,
-)  # fmt: skip
+)
 
 
 def test_every_error_belongs_to_the_tree_and_is_drawn_in_it() -> None:

@@ -71,7 +71,7 @@ class Headers(tuple[tuple[str, str], ...]):
         return [value for field, value in self if field.lower() == wanted]
 
     def get(self, name: str, default: str | None = None) -> str | None:
-        """Give the values of ``name`` joined by ``", "`` (RFC 9110, section 5.3), or ``default``."""
+        """Give the values of ``name``, joined by ``", "`` (RFC 9110, section 5.3)."""
         values = self.get_all(name)
         return ", ".join(values) if values else default
 

@@ -25,14 +25,14 @@ class _SameOrigin:
 SAME_ORIGIN: Final = _SameOrigin()
 """Only pages of the request's own host; what sends no ``Origin`` is no browser and passes."""
 
-Origins = _SameOrigin | None | Iterable[str | re.Pattern[str]]
+Origins = _SameOrigin | Iterable[str | re.Pattern[str]] | None
 """``SAME_ORIGIN``; a list of ``"https://example.com"`` or patterns that match all of an origin;
 ``"*"`` in the list, or ``None`` instead of one, allows every origin."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
-def check_origins(origins: Origins) -> _SameOrigin | None | tuple[str | re.Pattern[str], ...]:
+def check_origins(origins: Origins) -> _SameOrigin | tuple[str | re.Pattern[str], ...] | None:
     """Bring a policy into the form that ``is_allowed_origin`` takes.
 
     Raises:

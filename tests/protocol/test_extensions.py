@@ -1,7 +1,7 @@
 """Extensions: the header's grammar, the negotiation, and an example extension at work.
 
-The example reverses payloads. It marks a message with RSV2 on its first frame, as permessage-deflate
-does with RSV1, so it goes through everything that a real extension needs of the connection.
+The example reverses payloads. It marks a message with RSV2 on its first frame, as
+permessage-deflate does with RSV1, so it goes through all that a real extension needs.
 """
 
 from __future__ import annotations
@@ -17,9 +17,21 @@ from hypothesis import strategies as st
 
 from fasterapi.errors import FrameError, HandshakeError, LocalProtocolError, PayloadError
 from fasterapi.protocol import (
-    Closed, Extension, ExtensionOffer, Fragment, Frame, Limits, Opcode, Ping, Role, State,
-    WebSocketConnection, format_extensions, negotiate, parse_extensions,
-)  # fmt: skip
+    Closed,
+    Extension,
+    ExtensionOffer,
+    Fragment,
+    Frame,
+    Limits,
+    Opcode,
+    Ping,
+    Role,
+    State,
+    WebSocketConnection,
+    format_extensions,
+    negotiate,
+    parse_extensions,
+)
 from fasterapi.protocol.extensions import Params, claimed_bits
 
 from .wire import BINARY, CONT, PING, TEXT, Peer, closes, connect, every_way, payloads

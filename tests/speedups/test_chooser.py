@@ -66,13 +66,13 @@ def test_the_environment_is_the_wish(wish: str) -> None:
 
 
 def test_the_package_says_which_backend_runs() -> None:
-    assert fasterapi.__impl__ == _speedups.implementation
+    assert _speedups.implementation == fasterapi.__impl__
     assert fasterapi.__impl__ in INSTALLED
 
 
 def test_the_kernels_all_come_from_one_backend() -> None:
     name = {"python": "pure", "c": "native"}[_speedups.implementation]
     kernels = __import__(f"fasterapi._speedups.{name}", fromlist=["NAME"])
-    assert kernels.NAME == _speedups.implementation
+    assert _speedups.implementation == kernels.NAME
     for kernel in ("Utf8Validator", "mask", "scan"):
         assert getattr(_speedups, kernel) is getattr(kernels, kernel)

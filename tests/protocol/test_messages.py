@@ -1,0 +1,305 @@
+"""The message assembler by itself: fragments, UTF-8 as it arrives, limits, streaming."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fasterapi.errors import FrameError, MessageTooBig, PayloadError, PolicyError
+from fasterapi.limits import STREAM_PIECE, Limits
+from fasterapi.protocol import Event, Fragment
+from fasterapi.protocol.messages import MessageAssembler, decode_text
+
+from .wire import BINARY, CONT, TEXT, split
+
+Piece = tuple[int, bytes, bool]  # opcode, payload, fin
+
+
+def assemble(
+    frames: list[Piece],
+    cut: Callable[[bytes], list[bytes]] = lambda payload: [payload],
+    *,
+    streaming: bool = False,
+    **limits: int,
+) -> list[Event | type[Exception]]:
+    """Give the events of some frames, each payload in pieces; a fault is the last of them."""
+    assembler = MessageAssembler(Limits(**limits))
+    assembler.streaming = streaming
+    events: list[Event | type[Exception]] = []
+    for opcode, payload, fin in frames:
+        try:
+            assembler.check(opcode)
+            assembler.check_size(len(payload))
+            assembler.begin(opcode)
+            for piece in cut(payload):
+                assembler.feed(piece, events.append)
+            assembler.end(fin, events.append)
+        except (FrameError, MessageTooBig, PayloadError, PolicyError) as fault:
+            return [*events, type(fault)]
+    return events
+
+
+def in_every_way(frames: list[Piece], *, streaming: bool = False, **limits: int) -> list[object]:
+    """Assemble in whole frames, byte by byte and otherwise: the events are the same."""
+    whole = assemble(frames, streaming=streaming, **limits)
+    # Long payloads in fewer pieces, two of which hit the edges of a streamed piece.
+    for step in (1, 3) if len(frames[0][1]) < STREAM_PIECE - 1 else (STREAM_PIECE // 32, 4099):
+        pieces = assemble(
+            frames,
+            lambda payload, step=step: split(payload, range(step, len(payload), step)),  # type: ignore[misc]
+            streaming=streaming,
+            **limits,
+        )
+        assert pieces == whole
+    return list(whole)
+
+
+def test_a_whole_text_is_decoded_at_once() -> None:
+    assert decode_text("µ€😀".encode()) == "µ€😀"
+    with pytest.raises(PayloadError, match="not UTF-8"):
+        decode_text(b"\xff")
+
+
+def test_messages_whole_and_fragmented() -> None:
+    frames = [
+        (TEXT, b"one", True),
+        (BINARY, b"\xff\x00", True),
+        (TEXT, b"tw", False),
+        (CONT, b"", False),
+        (CONT, b"o", True),
+        (BINARY, b"", True),
+        (TEXT, b"", True),
+    ]
+    assert in_every_way(frames) == ["one", b"\xff\x00", "two", b"", ""]
+
+
+def test_a_character_may_be_cut_by_fragments() -> None:
+    euro = "€".encode()
+    frames = [(TEXT, euro[:1], False), (CONT, euro[1:2], False), (CONT, euro[2:], True)]
+    assert in_every_way(frames) == ["€"]
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [(TEXT, b"\xc0\x80", True)],
+        [(TEXT, b"ok", False), (CONT, b"\xff", False)],
+        [(TEXT, b"\xe2\x82", True)],
+        [(TEXT, b"\xe2\x82", False), (CONT, b"", True)],
+        [(TEXT, b"\xed", False), (CONT, b"\xa0", False)],
+    ],
+)
+@pytest.mark.parametrize("streaming", [False, True])
+def test_text_that_is_not_utf_8(frames: list[Piece], streaming: bool) -> None:
+    assert in_every_way(frames, streaming=streaming)[-1] is PayloadError
+
+
+def test_text_fails_at_its_first_impossible_byte() -> None:
+    assembler = MessageAssembler(Limits())
+    assembler.begin(TEXT)
+    assembler.feed(b"\xce\xba\xed", [].append)
+    with pytest.raises(PayloadError):
+        assembler.feed(b"\xa0", [].append)
+
+
+def test_a_message_is_checked_as_text_only_if_it_is_text() -> None:
+    assert in_every_way([(TEXT, b"x", False), (CONT, b"y", True), (BINARY, b"\xff", True)]) == [
+        "xy",
+        b"\xff",
+    ]
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [(CONT, b"x", True)],
+        [(TEXT, b"x", True), (CONT, b"x", True)],
+        [(TEXT, b"x", False), (TEXT, b"x", True)],
+        [(TEXT, b"x", False), (BINARY, b"x", True)],
+    ],
+)
+def test_fragments_out_of_order(frames: list[Piece]) -> None:
+    assert in_every_way(frames)[-1] is FrameError
+
+
+def test_size_counts_over_all_frames_and_begins_anew() -> None:
+    frames = [(BINARY, b"abc", False), (CONT, b"de", True)]
+    assert in_every_way(frames * 2, max_message_size=5) == [b"abcde", b"abcde"]
+    assert in_every_way(frames, max_message_size=4) == [MessageTooBig]
+    assert in_every_way([(BINARY, b"abc", True)], max_message_size=2) == [MessageTooBig]
+
+
+def test_size_counts_in_streaming_mode_as_well() -> None:
+    frames = [(BINARY, b"abc", False), (CONT, b"de", True)]
+    assert in_every_way(frames, streaming=True, max_message_size=4) == [
+        Fragment(b"abc", False),
+        MessageTooBig,
+    ]
+
+
+def test_the_refusal_names_the_limit() -> None:
+    assembler = MessageAssembler(Limits(max_message_size=5, max_fragments=1))
+    with pytest.raises(MessageTooBig, match=r"over 5 bytes \(Limits\.max_message_size\)"):
+        assembler.check_size(6)
+    assembler.begin(TEXT)
+    with pytest.raises(PolicyError, match=r"over 1 fragments \(Limits\.max_fragments\)"):
+        assembler.check(CONT)
+
+
+def test_room_is_what_the_message_may_still_bring() -> None:
+    assembler = MessageAssembler(Limits(max_message_size=10))
+    assert (assembler.room, assembler.size, assembler.opcode) == (10, 0, None)
+    assembler.begin(BINARY)
+    assembler.feed(b"abc", [].append)
+    assert (assembler.room, assembler.size, assembler.opcode) == (7, 3, BINARY)
+    assembler.end(True, [].append)
+    assert (assembler.room, assembler.size, assembler.opcode) == (10, 0, None)
+
+
+def test_empty_fragments_are_counted() -> None:
+    frames = [(BINARY, b"", False), *[(CONT, b"", False)] * 2]
+    assert in_every_way([*frames, (CONT, b"x", True)], max_fragments=4) == [b"x"]
+    assert in_every_way([*frames, (CONT, b"x", True)], max_fragments=3) == [PolicyError]
+    whole = [*frames, (CONT, b"x", True)]
+    assert in_every_way(whole * 2, max_fragments=4) == [b"x", b"x"]
+
+
+# ------------------------------------------------------------------------------- streaming
+
+
+def test_a_fragment_for_each_frame() -> None:
+    frames = [(TEXT, b"one", False), (CONT, b"", False), (CONT, b"two", True), (BINARY, b"", True)]
+    assert in_every_way(frames, streaming=True) == [
+        Fragment("one", False),
+        Fragment("", False),
+        Fragment("two", True),
+        Fragment(b"", True),
+    ]
+
+
+def test_fragments_of_text_are_cut_between_characters() -> None:
+    smile = "😀".encode()
+    frames = [(TEXT, b"a" + smile[:1], False), (CONT, smile[1:3], False), (CONT, smile[3:], True)]
+    assert in_every_way(frames, streaming=True) == [
+        Fragment("a", False),
+        Fragment("", False),
+        Fragment("😀", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "sizes"),
+    [
+        (STREAM_PIECE - 1, [STREAM_PIECE - 1]),
+        (STREAM_PIECE, [STREAM_PIECE]),
+        (STREAM_PIECE + 1, [STREAM_PIECE, 1]),
+        (2 * STREAM_PIECE, [STREAM_PIECE, STREAM_PIECE]),
+        (2 * STREAM_PIECE + 5, [STREAM_PIECE, STREAM_PIECE, 5]),
+    ],
+)
+def test_a_long_frame_is_cut_at_multiples_of_the_piece(size: int, sizes: list[int]) -> None:
+    payload = bytes(range(256)) * (size // 256 + 1)
+    events = in_every_way([(BINARY, payload[:size], True)], streaming=True)
+    assert [len(event.data) for event in events] == sizes  # type: ignore[attr-defined]
+    assert b"".join(event.data for event in events) == payload[:size]  # type: ignore[attr-defined]
+    assert [event.fin for event in events] == [False] * (len(sizes) - 1) + [True]  # type: ignore[attr-defined]
+
+
+def test_the_next_frame_begins_a_piece_of_its_own() -> None:
+    frames = [(BINARY, bytes(STREAM_PIECE), False), (CONT, bytes(STREAM_PIECE + 1), True)]
+    events = in_every_way(frames, streaming=True)
+    assert [len(event.data) for event in events] == [STREAM_PIECE, STREAM_PIECE, 1]  # type: ignore[attr-defined]
+
+
+def test_a_fault_in_the_second_piece_leaves_the_first() -> None:
+    frames = [(TEXT, b"a" * STREAM_PIECE + b"b\xff" + b"c" * STREAM_PIECE, True)]
+    assert in_every_way(frames, streaming=True) == [
+        Fragment("a" * STREAM_PIECE, False),
+        PayloadError,
+    ]
+
+
+def test_a_character_across_two_pieces_goes_with_the_second() -> None:
+    euro = "€".encode()
+    frames = [(TEXT, b"a" * (STREAM_PIECE - 1) + euro, True)]
+    assert in_every_way(frames, streaming=True) == [
+        Fragment("a" * (STREAM_PIECE - 1), False),
+        Fragment("€", True),
+    ]
+
+
+def test_streaming_may_begin_within_a_message() -> None:
+    assembler = MessageAssembler(Limits())
+    events: list[Event] = []
+    assembler.begin(TEXT)
+    assembler.feed(b"a" * (STREAM_PIECE + 3) + b"\xe2", events.append)
+    assembler.streaming = True
+    assert events == []
+    assembler.feed(b"\x82", events.append)
+    assert events == [Fragment("a" * STREAM_PIECE, False)]
+    assembler.feed(b"\xac", events.append)
+    assembler.end(True, events.append)
+    assert events[1:] == [Fragment("aaa€", True)]
+
+
+def test_streaming_may_begin_at_the_end_of_a_frame() -> None:
+    assembler = MessageAssembler(Limits())
+    events: list[Event] = []
+    assembler.begin(BINARY)
+    assembler.feed(bytes(2 * STREAM_PIECE), events.append)
+    assembler.streaming = True
+    assembler.end(False, events.append)
+    assert [len(event.data) for event in events] == [STREAM_PIECE, STREAM_PIECE]  # type: ignore[union-attr]
+
+
+def test_a_message_that_began_in_pieces_ends_in_pieces() -> None:
+    assembler = MessageAssembler(Limits())
+    assembler.streaming = True
+    events: list[Event] = []
+    assembler.begin(TEXT)
+    assembler.feed(b"one", events.append)
+    assembler.end(False, events.append)
+    assembler.streaming = False
+    assembler.begin(CONT)
+    assembler.feed(b"two", events.append)
+    assembler.end(True, events.append)
+    assembler.begin(TEXT)
+    assembler.feed(b"three", events.append)
+    assembler.end(True, events.append)
+    assert events == [Fragment("one", False), Fragment("two", True), "three"]
+
+
+def test_a_message_of_which_nothing_was_handed_on_stays_whole() -> None:
+    assembler = MessageAssembler(Limits())
+    assembler.streaming = True
+    events: list[Event] = []
+    assembler.begin(TEXT)
+    assembler.feed(b"one", events.append)
+    assembler.streaming = False
+    assembler.feed(b"two", events.append)
+    assembler.end(True, events.append)
+    assert events == ["onetwo"]
+
+
+# ----------------------------------------------------------------------- in any fragments
+
+
+@settings(deadline=None)
+@given(
+    text=st.text("a\x80€😀", max_size=12),
+    cuts=st.lists(st.integers(0, 40), max_size=5),
+    streaming=st.booleans(),
+)
+def test_any_fragments_of_a_text_make_the_text(text: str, cuts: list[int], streaming: bool) -> None:
+    data = text.encode()
+    parts = split(data, [min(cut, len(data)) for cut in cuts])
+    frames = [(TEXT if i == 0 else CONT, part, i == len(parts) - 1) for i, part in enumerate(parts)]
+    events = in_every_way(frames, streaming=streaming)
+    if streaming:
+        assert "".join(event.data for event in events) == text  # type: ignore[attr-defined]
+        assert [event.fin for event in events] == [fin for _, _, fin in frames]  # type: ignore[attr-defined]
+    else:
+        assert events == [text]
