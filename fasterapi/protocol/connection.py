@@ -69,8 +69,7 @@ class WebSocketConnection:
     Attributes:
         role, limits, extensions, subprotocol: As given.
         state: Where the connection stands.
-        reading: Set it to False while nobody reads the transport, so that the silence is not held
-            against the peer.
+        failed: Whether we ended it for a fault of the peer's.
         queued: Bytes that wait for ``data_to_send``, pongs and an owed Close left out.
 
     Raises:
@@ -80,8 +79,8 @@ class WebSocketConnection:
     __slots__ = (
         "_assembler", "_claimed", "_close_reported", "_deadline", "_eof", "_every_frame", "_held",
         "_masked", "_masking_key", "_message_held", "_now", "_out", "_overdue", "_owed", "_partial",
-        "_pings", "_pongs", "_rest", "_sending", "_timer", "_unarmed", "extensions", "limits",
-        "queued", "reading", "role", "state", "subprotocol",
+        "_pings", "_pongs", "_reading", "_rest", "_sending", "_timer", "_unarmed", "extensions",
+        "failed", "limits", "queued", "role", "state", "subprotocol",
     )  # fmt: skip
 
     def __init__(
@@ -99,7 +98,7 @@ class WebSocketConnection:
         self.extensions = tuple(extensions)
         self.subprotocol = subprotocol
         self.state = State.OPEN
-        self.reading = True
+        self.failed = False
         self.queued = 0
         self._masked = role is Role.SERVER
         self._masking_key = masking_key or _random_key
@@ -115,11 +114,12 @@ class WebSocketConnection:
         self._out: list[bytes] = []
         self._pongs: list[bytes] = []
         self._owed: bytes | None = None  # the payload of the Close that we owe
-        self._sending: type[str] | type[bytes] | None = None  # of a fragmented message
+        self._sending: type[str | bytes] | None = None  # of a fragmented message
         # Time
         self._timer = KeepaliveTimer(keepalive) if keepalive else None
         self._pings: PingBook | None = None
         self._now = 0.0
+        self._reading = True
         self._unarmed = keepalive is not None
         self._deadline: float | None = None
         # The end
@@ -169,20 +169,37 @@ class WebSocketConnection:
         events: list[Event] = []
         if self._deadline is not None and now >= self._deadline:
             self._expire(events)
-        elif self.state is State.OPEN and self._timer is not None:
-            if not self.reading:
-                self._timer.heard(now)
-            elif self._timer.tick(now, self._keepalive_ping):
-                self._fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout", events)
+        elif (
+            self.state is State.OPEN
+            and self._timer is not None
+            and self._reading
+            and self._timer.tick(now, self._keepalive_ping)
+        ):
+            self._fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout", events)
         return events
 
     def next_deadline(self) -> float | None:
         """Tell when to call ``tick``, in seconds; ``None``: no need to. A past time means soon."""
         if self._unarmed:
             return self._now
-        if self.state is State.OPEN and self._timer is not None and self.reading:
+        if self.state is State.OPEN and self._timer is not None and self._reading:
             return self._timer.deadline()
         return self._deadline
+
+    @property
+    def reading(self) -> bool:
+        """Whether anybody reads the transport; set it to False while nobody does.
+
+        The silence of that time is not held against the peer: keepalive begins anew when reading
+        goes on.
+        """
+        return self._reading
+
+    @reading.setter
+    def reading(self, value: bool) -> None:
+        if value and not self._reading and self._timer is not None and self.state is State.OPEN:
+            self._unarmed = True
+        self._reading = value
 
     @property
     def streaming(self) -> bool:
@@ -229,7 +246,7 @@ class WebSocketConnection:
             LocalProtocolError: As ``send_text``, or if text and binary are mixed.
             TypeError: If ``data`` is neither text nor bytes.
         """
-        kind: type[str] | type[bytes] = str if isinstance(data, str) else bytes
+        kind: type[str | bytes] = str if isinstance(data, str) else bytes
         payload = _encode(data) if isinstance(data, str) else _copy(data)
         if self._sending not in (None, kind):
             raise LocalProtocolError("text and binary fragments in one message")
@@ -281,7 +298,7 @@ class WebSocketConnection:
 
         Args:
             hold_close: Keep an owed Close back: answers to messages before it are still to come.
-                After ``Limits.close_timeout`` it goes out all the same.
+                After ``Limits.answer_timeout`` it goes out all the same.
         """
         if self._pongs:
             self._send_pongs()
@@ -291,6 +308,11 @@ class WebSocketConnection:
         self._out.clear()
         self.queued = 0
         return data
+
+    def has_data_to_send(self, *, hold_close: bool = False) -> bool:
+        """Tell whether ``data_to_send`` would give anything."""
+        owed = self._owed is not None and (not hold_close or self._overdue)
+        return bool(self._out or self._pongs or owed)
 
     # ------------------------------------------------------------------------------- the end
 
@@ -483,9 +505,8 @@ class WebSocketConnection:
         """Put pongs in front of what waits: nothing else of ours is due as soon (5.5.2)."""
         pongs, self._pongs = self._pongs, []
         waiting, self._out = self._out, []
-        if self.state is not State.CLOSED:
-            for payload in pongs:
-                self._queue(FIN | Opcode.PONG, payload)
+        for payload in pongs:
+            self._queue(FIN | Opcode.PONG, payload)
         self._out += waiting
 
     def _queue(self, first: int, payload: bytes) -> None:
@@ -507,6 +528,7 @@ class WebSocketConnection:
 
     def _fail(self, code: int, reason: str, events: list[Event]) -> None:
         """Fail the connection (RFC 6455, section 7.1.7)."""
+        self.failed = True
         self._owe(Trigger.FAIL, build_close(code, _shorten(reason)))
         events += self._report(Closed(code, reason))
 
@@ -517,7 +539,10 @@ class WebSocketConnection:
         self._move(trigger)
         if self.state is State.REMOTE_CLOSING:
             self._owed = payload
-        self._start_close_timer()
+            self._unarmed = False
+            self._deadline = self._now + self.limits.answer_timeout
+        else:
+            self._start_close_timer()
 
     def _send_owed(self) -> None:
         """Queue the Close that we owe: it is the last thing that we send."""
@@ -544,7 +569,7 @@ class WebSocketConnection:
         self._unarmed = False
         if self._timer is not None and self.state is State.OPEN:
             self._timer.heard(now)
-        elif self.state is not State.OPEN:
+        else:
             self._start_close_timer()
 
     def _start_close_timer(self) -> None:
