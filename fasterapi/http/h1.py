@@ -25,7 +25,15 @@ from ..protocol.http import Request, Response
 from .h1_body import ChunkedBody, FixedBody
 from .h1_head import HeadReader, RequestFault
 from .h1_request import RequestHead, read_request_head
-from .h1_response import Framing, Output, body_length, has_no_body, stream_framing, write_head
+from .h1_response import (
+    Framing,
+    Output,
+    has_no_body,
+    length_field,
+    refuse_framing,
+    stream_framing,
+    write_head,
+)
 from .h1_state import State, Trigger, next_state
 
 __all__ = ["HTTP1Connection"]
@@ -100,7 +108,9 @@ class HTTP1Connection:
 
     # In
 
-    def receive_data(self, data: bytes, now: float = 0.0) -> Request | None:
+    def receive_data(
+        self, data: bytes | bytearray | memoryview, now: float = 0.0
+    ) -> Request | None:
         """Take in what arrived.
 
         Args:
@@ -124,24 +134,16 @@ class HTTP1Connection:
         return None
 
     def next_request(self, now: float = 0.0) -> Request | None:
-        """Give the request that came while the last one was being answered, if it is whole.
-
-        Args:
-            now: The time.
-        """
+        """Give the request that came while the last one was being answered, if it is whole."""
         if self.state is not State.READING:
             return None
-        request = self._read(now)
+        request = self._read(now) if self._buffer else None
         if request is None and self.peer_gone:
             self._end_of_input()
         return request
 
     def receive_eof(self, now: float = 0.0) -> None:
-        """Take in that the peer has ended its half; it may still wait for an answer.
-
-        Args:
-            now: The time.
-        """
+        """Take in that the peer has ended its half; it may still wait for an answer."""
         self.peer_gone = True
         if not self._unread:
             self._end_of_input()
@@ -159,11 +161,7 @@ class HTTP1Connection:
         return self._deadline if self.state is State.READING else None
 
     def tick(self, now: float) -> None:
-        """End the connection if its deadline has passed: 408, or silently between requests.
-
-        Args:
-            now: The time.
-        """
+        """End the connection if its deadline has passed: 408, or silently between requests."""
         if self.state is not State.READING or now < self._deadline:
             return
         if self._idle:
@@ -188,7 +186,7 @@ class HTTP1Connection:
         """
         after = next_state(self.state, Trigger.RESPOND)
         method = self._head.method
-        self._begin(response, _length_field(response, method))
+        self._begin(response, length_field(response, method))
         if not has_no_body(response, method):
             self._out.write(response.body)
         self._finish(after, now)
@@ -228,9 +226,6 @@ class HTTP1Connection:
     def end(self, *, now: float = 0.0) -> None:
         """End a streamed body.
 
-        Args:
-            now: The time.
-
         Raises:
             LocalProtocolError: If no stream was started.
         """
@@ -246,7 +241,8 @@ class HTTP1Connection:
 
         Raises:
             LocalProtocolError: If the active request cannot be answered so: it has no ``Upgrade``
-                field, or has a body, or is HTTP/1.0; or if ``response`` is no 101.
+                field, or has a body, or is HTTP/1.0; or if ``response`` is no 101, or has a body
+                or a framing.
         """
         after = next_state(self.state, Trigger.UPGRADE)
         if response.status != 101:
@@ -255,6 +251,7 @@ class HTTP1Connection:
             raise LocalProtocolError(
                 "a 101 answers only an HTTP/1.1 request with an Upgrade field and without a body"
             )
+        refuse_framing(response)
         self._out.write(write_head(response, (), self._default_headers()))
         self.state = after
         rest = bytes(self._buffer)
@@ -269,7 +266,7 @@ class HTTP1Connection:
         """
         next_state(self.state, Trigger.REFUSE)
         method = self._head.method
-        own = _length_field(response, method)
+        own = length_field(response, method)
         self._out.write(write_head(response, own, self._default_headers(), connection="close"))
         if not has_no_body(response, method):
             self._out.write(response.body)
@@ -389,8 +386,3 @@ class HTTP1Connection:
         self._head = _NO_HEAD
         self._body = None
         self._buffer.clear()
-
-
-def _length_field(response: Response, method: str) -> list[tuple[str, str]]:
-    length = body_length(response, method)
-    return [] if length is None else [("Content-Length", length)]

@@ -20,6 +20,7 @@ __all__ = ["ChunkedBody", "FixedBody"]
 
 _SIZE_DIGITS = 16
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})([ \t]*;[\t\x20-\x7e\x80-\xff]*)?\Z")
+_PLAIN_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
 _TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:")
 
 
@@ -83,7 +84,7 @@ class ChunkedBody:
         while True:
             part = self._part
             if part is _Part.SIZE:
-                step = self._read_size(buffer, at)
+                step = self._read_whole_chunks(buffer, at) or self._read_size(buffer, at)
             elif part is _Part.PAYLOAD:
                 step = self._read_payload(buffer, at)
             elif part is _Part.PAYLOAD_END:
@@ -95,6 +96,24 @@ class ChunkedBody:
             at += step
         del buffer[:at]
         return self._read_trailers(buffer) if self._part is _Part.TRAILERS else None
+
+    def _read_whole_chunks(self, buffer: bytearray, at: int) -> int:
+        """Consume plain chunks that are there as a whole; the other methods take all the rest.
+
+        A flood of chunks of one byte is what makes this loop worth having.
+        """
+        start, room = at, self._limits.max_body_size - len(self._body)
+        while match := _PLAIN_SIZE.match(buffer, at):
+            first = match.end()
+            end = first + int(match[1], 16)
+            if not first < end <= first + room or buffer[end : end + 2] != b"\r\n":
+                break
+            self._body += buffer[first:end]
+            room -= end - first
+            at = end + 2
+        if at > start:
+            self._scanned = 0
+        return at - start
 
     def _read_size(self, buffer: bytearray, at: int) -> int:
         end = buffer.find(b"\r\n", at + self._scanned)

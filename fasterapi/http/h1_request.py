@@ -73,7 +73,10 @@ def read_request_head(head: bytes, limits: Limits) -> RequestHead:
     lower = head.lower()
     length = _length(lower, version)
     event = _parse(head)
-    fields = [(name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers]
+    fields = [
+        (name.decode("ascii").lower(), value.decode("latin-1"))
+        for name, value in event.headers.raw_items()
+    ]
     method = event.method.decode("ascii")
     target, authority = _target(method, event.target.decode("ascii"))
     if authority is not None:
@@ -91,7 +94,7 @@ def read_request_head(head: bytes, limits: Limits) -> RequestHead:
 
 
 def _version(head: bytes) -> str:
-    words = head[: head.index(b"\r\n")].split(b" ")
+    words = head.split(b"\r\n", 1)[0].split(b" ")
     version = _VERSIONS.get(words[-1]) if len(words) == 3 else None
     if version is None:
         if len(words) == 3 and _ANY_VERSION.match(words[2]):

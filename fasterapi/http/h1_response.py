@@ -15,9 +15,18 @@ from ..errors import LocalProtocolError
 from ..protocol.headers import parse_list
 from ..protocol.http import Response
 
-__all__ = ["Framing", "Output", "body_length", "has_no_body", "stream_framing", "write_head"]
+__all__ = [
+    "Framing",
+    "Output",
+    "has_no_body",
+    "length_field",
+    "refuse_framing",
+    "stream_framing",
+    "write_head",
+]
 
 _BODILESS = frozenset({204, 304})
+_STATUSES = frozenset({101, *range(200, 600)})
 _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
 }
@@ -82,8 +91,8 @@ def has_no_body(response: Response, method: str) -> bool:
     return method == "HEAD" or response.status in _BODILESS
 
 
-def body_length(response: Response, method: str) -> str | None:
-    """Give the Content-Length to add to a whole response; ``None`` where it has its own, or none.
+def length_field(response: Response, method: str) -> list[tuple[str, str]]:
+    """Give the Content-Length to add to a whole response; none where it has its own, or needs none.
 
     Raises:
         LocalProtocolError: If the response has one that is wrong, or frames itself otherwise.
@@ -96,12 +105,13 @@ def body_length(response: Response, method: str) -> str | None:
     # An answer to HEAD, or a 304, tells of a body that may not be here to be measured.
     absent = has_no_body(response, method) and not response.body
     if not given:
-        return None if absent or response.status in _BODILESS else length
+        bare = absent or response.status in _BODILESS
+        return [] if bare else [("Content-Length", length)]
     if given != [length] and not (absent and _is_length(given)):
         raise LocalProtocolError(
             f"Content-Length {given} on a body of {length} bytes: leave it out"
         )
-    return None
+    return []
 
 
 def stream_framing(response: Response, http_version: str) -> Framing:
@@ -110,13 +120,22 @@ def stream_framing(response: Response, http_version: str) -> Framing:
     Raises:
         LocalProtocolError: If the response has a body already, or frames itself.
     """
-    _refuse(response, "transfer-encoding")
-    _refuse(response, "content-length")
-    if response.body:
-        raise LocalProtocolError("a streamed response has no body of its own: use send_data")
+    refuse_framing(response)
     if response.status in _BODILESS:
         return Framing.NONE
     return Framing.CHUNKED if http_version == "1.1" else Framing.CLOSE
+
+
+def refuse_framing(response: Response) -> None:
+    """Check that a response whose head stands alone says nothing of a body.
+
+    Raises:
+        LocalProtocolError: If it has a body, a Content-Length or a Transfer-Encoding.
+    """
+    _refuse(response, "transfer-encoding")
+    _refuse(response, "content-length")
+    if response.body:
+        raise LocalProtocolError("a streamed response, or a 101, has no body of its own")
 
 
 def write_head(
@@ -156,7 +175,7 @@ def write_head(
 
 def _status_line(response: Response) -> str:
     status = response.status
-    if not (isinstance(status, int) and (status == 101 or 200 <= status <= 599)):
+    if status not in _STATUSES:
         raise LocalProtocolError(f"not a status to answer with: {status!r}")
     if response.reason or status not in _STATUS_LINES:
         return f"HTTP/1.1 {int(status)} {response.reason}\r\n"

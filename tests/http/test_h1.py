@@ -70,6 +70,11 @@ def test_a_request_tells_everything() -> None:
     assert (request.scheme, request.client) == ("https", "192.0.2.1:5")
 
 
+def test_a_read_may_be_any_buffer() -> None:
+    for kind in (bytes, bytearray, memoryview):
+        assert HTTP1Connection().receive_data(kind(GET)) is not None
+
+
 def test_requests_of_every_kind_one_after_the_other_however_split() -> None:
     outcome = every_way(GET + POST + b"\r\n" + CHUNKED + HANDSHAKE)
     assert [request[:2] for request in outcome.requests] == [
@@ -441,6 +446,21 @@ def test_an_upgrade_hands_over_what_came_behind_the_request() -> None:
         connection.receive_data(b"\x81\x80")
 
 
+@pytest.mark.parametrize(
+    "response",
+    [
+        Response(101, [("Content-Length", "0")]),
+        Response(101, [("Transfer-Encoding", "chunked")]),
+        Response(101, body=b"x"),
+    ],
+)
+def test_a_101_frames_no_body(response: Response) -> None:
+    connection = asked(HANDSHAKE)
+    with pytest.raises(LocalProtocolError):
+        connection.upgrade(response)
+    assert connection.upgrade(SWITCH) == b""
+
+
 def test_a_client_sees_the_upgrade() -> None:
     client = h11.Connection(h11.CLIENT)
     headers = [("Host", "a"), ("Upgrade", "websocket"), ("Connection", "Upgrade")]
@@ -466,7 +486,7 @@ def test_a_client_sees_the_upgrade() -> None:
 )
 def test_an_upgrade_that_must_not_be_is_refused(data: bytes) -> None:
     connection = asked(data)
-    with pytest.raises(LocalProtocolError, match="only an HTTP/1.1 request"):
+    with pytest.raises(LocalProtocolError, match="without a body"):
         connection.upgrade(SWITCH)
     with pytest.raises(LocalProtocolError, match="not 200"):
         connection.upgrade(Response(200))

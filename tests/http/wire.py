@@ -7,6 +7,7 @@ byte by byte and in other cuts, and insists that the connection makes the same o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 import h11
@@ -75,7 +76,7 @@ def serve(
 def cut(data: bytes, at: Iterable[int]) -> list[bytes]:
     """Cut ``data`` at the given offsets."""
     edges = [0, *sorted(offset % (len(data) + 1) for offset in at), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(edges)]
 
 
 CUTS = st.lists(st.integers(0, 1 << 20), max_size=8)
