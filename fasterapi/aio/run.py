@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .. import __impl__, __version__
+from .._speedups import implementation
+from .._version import __version__
 from ..app.log import server as log
 from .server import Server
 
@@ -59,7 +60,7 @@ async def _serve(server: Server, loop_name: str) -> None:
     await server.start()
     log.info(
         "fasterapi %s (%s backend, %s) on %s; stop with Ctrl+C",
-        __version__, __impl__, loop_name, server.url,
+        __version__, implementation, loop_name, server.url,
     )  # fmt: skip
     await stop.wait()
     log.info("stopping; once more to stop at once")

@@ -1,0 +1,86 @@
+# Every job of the project, one target each. Nothing is installed outside of .venv.
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+PORT   ?= 8000
+# Further arguments of the tool behind a target: make test ARGS="-k close -x"
+ARGS   ?=
+# The interpreter behind .venv; without a wish, the newest suitable one on the PATH.
+PYTHON ?=
+
+PYTHONS  := $(or $(PYTHON),python3.14 python3.13 python3.12 python3.11 python3 python)
+SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+PIP      := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+RECIPE   := pyproject.toml fasterapi/_version.py
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format types coverage conformance conformance-docker build clean
+
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' \
+		$(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.installed ## Serve the live examples on http://127.0.0.1:8000 (PORT=)
+	@$(BIN)/fasterapi demo --port $(PORT)
+
+test: $(VENV)/.installed-test ## Run all tests on all cores (ARGS="-k name")
+	@$(BIN)/python -m pytest -n auto -q $(ARGS)
+
+lint: $(VENV)/.installed-dev ## Check style and layout with ruff
+	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --quiet --check && echo "style: clean"
+
+format: $(VENV)/.installed-dev ## Put layout and imports in order
+	@$(BIN)/ruff check --fix-only --quiet && $(BIN)/ruff format --quiet
+
+types: $(VENV)/.installed-dev ## Check types with mypy, strict
+	@$(BIN)/mypy $(ARGS)
+
+coverage: $(VENV)/.installed-test ## Hold fasterapi/protocol at 100 % branch coverage by its own tests
+	@$(BIN)/python -m pytest -n auto -q tests/protocol --cov=fasterapi.protocol $(ARGS)
+
+conformance: $(VENV)/.installed-test ## Run the Autobahn cases, graded strictly
+	@$(BIN)/python conformance/run.py $(ARGS)
+
+conformance-docker: $(VENV)/.installed-test ## The same with Autobahn's own runner, in Docker
+	@$(BIN)/python conformance/run.py --docker $(ARGS)
+
+build: $(VENV)/.installed-dev ## Build sdist and wheel, and try the wheel in a fresh environment
+	@rm -rf build dist
+	@$(BIN)/python -m build --quiet --outdir dist .
+	@$(BIN)/python -m venv build/check
+	@build/check/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
+	@build/check/bin/python -I -c "import fasterapi.examples.demo"
+	@build/check/bin/fasterapi --version
+	@rm -rf build && ls dist
+
+clean: ## Remove what the other targets made, .venv apart
+	@rm -rf build dist *.egg-info htmlcov .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf conformance/reports
+	@find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
+
+# --- The environment: made once, installed into again only when its recipe has changed.
+
+$(BIN)/python:
+	@for name in $(PYTHONS); do \
+		"$$name" -c '$(SUITABLE)' >/dev/null 2>&1 || continue; \
+		echo "making $(VENV) with $$("$$name" --version)"; \
+		"$$name" -m venv --clear $(VENV) && exit 0; \
+		rm -rf $(VENV); exit 1; \
+	done; \
+	echo "fasterapi needs Python 3.11 or newer with its venv module; none of these has it:" >&2; \
+	echo "    $(PYTHONS)" >&2; \
+	echo "Install one (Debian: apt-get install python3-venv), or name it: make PYTHON=/path/to/python" >&2; \
+	exit 1
+
+$(VENV)/.installed: $(RECIPE) | $(BIN)/python
+	@echo "installing fasterapi into $(VENV)"
+	@$(PIP) --editable . && touch $@
+
+$(VENV)/.installed-test: $(RECIPE) | $(BIN)/python
+	@echo "installing fasterapi and what its tests need into $(VENV)"
+	@$(PIP) --editable '.[test]' && touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-dev: $(RECIPE) | $(BIN)/python
+	@echo "installing fasterapi and its development tools into $(VENV)"
+	@$(PIP) --editable '.[dev]' && touch $@ $(VENV)/.installed $(VENV)/.installed-test
