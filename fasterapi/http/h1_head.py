@@ -93,7 +93,8 @@ class HeadReader:
             RequestFault: 414 or 431 for a head over a limit, even an unfinished one; 400 for a
                 control character, a CR or a LF on its own.
         """
-        blank = buffer.find(b"\r\n\r\n", max(self._scanned - 3, 0))
+        # Of a blank line that is only now complete, no more than the CRLF before it was scanned.
+        blank = buffer.find(b"\r\n\r\n", max(self._scanned - 2, 0))
         complete = blank >= 0
         end = blank + 4 if complete else len(buffer)
         new = buffer[self._scanned : min(end, self._limits.max_head_size + 1)]
@@ -161,7 +162,7 @@ class HeadReader:
             yield limits.max_head_size, fault
         illegal = _ILLEGAL.search(line)
         if illegal:
-            at = start + illegal.end() - 1
+            at = start + illegal.start()
             yield at, RequestFault(400, _describe(line, at, self._what))
         elif number > limits.max_headers and content and line.endswith(b"\n"):
             fault = RequestFault.over(limits, "max_headers", 431, self._what, "fields")

@@ -339,7 +339,8 @@ def test_who_closes(
 
 
 def test_nothing_behind_the_last_request_is_kept_or_answered() -> None:
-    connection = asked(head_of("GET", "Connection: close") + GET)
+    connection = asked(head_of("GET", "Connection: close") + GET * 1_000)
+    assert connection.wants_data
     assert connection.receive_data(GET * 10_000) is None
     assert connection.wants_data
     connection.respond(OK)
@@ -506,6 +507,13 @@ def test_a_handshake_with_a_body_reaches_the_caller_at_once_and_nothing_behind_i
     assert (name, value) in cast("tuple[object, ...]", given)
     assert outcome.closes
     assert outcome.sent.count(b"HTTP/1.1") == 1
+
+
+def test_a_refused_upgrade_drops_what_came_ahead_as_soon_as_it_is_refused() -> None:
+    connection = asked(HANDSHAKE + b"x" * 20_000)
+    assert not connection.wants_data
+    connection.start_stream(Response(426))
+    assert connection.wants_data
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -77,6 +77,11 @@ def test_a_chunked_body(data: bytes, body: bytes) -> None:
     assert every_way(data[:-1]) is None
 
 
+def test_a_size_line_that_came_in_two_reads_leaves_the_next_one_alone() -> None:
+    pieces = [b"0a", b"\r\n0123456789\r\n5\r\n", b"hello\r\n0\r\n\r\n"]
+    assert decode(pieces) == (b"0123456789hello", b"")
+
+
 def test_bad_white_space_before_an_extension_is_read_over() -> None:
     # RFC 9112, section 7.1.1 and RFC 9110, section 5.6.3; h11 refuses it
     assert every_way(b"1 \t;a\r\nx\r\n0\r\n\r\n") == (b"x", b"")

@@ -142,6 +142,11 @@ def test_the_first_offending_byte_decides() -> None:
     assert every_way(b"x" * 50 + b"\0")[0][:3] == "414"
 
 
+def test_as_many_fields_as_may_be_are_no_fault_beside_another() -> None:
+    (log,) = every_way(START + b"A: 1\r\nB: 2\r\nC: 3\r\n\0")
+    assert log[:3] == "400"
+
+
 def test_a_flood_of_bytes_in_one_read_is_not_walked_to_its_end() -> None:
     head = START + b"A: b\r\n" * 20_000 + b"\r\n"
     assert every_way(head[:4096]) == read([head]) == [f"431: request head over {COUNT_LIMIT}"]
