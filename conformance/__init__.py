@@ -1,0 +1,1 @@
+"""How strictly fasterapi follows RFC 6455: the Autobahn cases, and a server to run them against."""

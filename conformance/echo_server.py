@@ -1,0 +1,66 @@
+"""The server under test: it sends every message back, on every path.
+
+    python conformance/echo_server.py --port 9001 [--host 127.0.0.1] [--loop asyncio|uvloop]
+
+It is an ordinary application, with limits raised so far that the suite's largest messages pass.
+Nothing here knows of a case.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from fasterapi import App, Limits, WebSocket
+from fasterapi.aio import run
+
+MIB = 1024 * 1024
+
+# The largest message has 16 MiB, and a message of 4 MiB comes in frames of 64 bytes.
+LIMITS = Limits(
+    max_message_size=32 * MIB,
+    max_fragments=128 * 1024,
+    receive_high_water=32 * MIB,
+    write_high_water=32 * MIB,
+    max_write_buffer=64 * MIB,
+)
+
+app = App()
+
+
+@app.websocket("/", limits=LIMITS, origins=None)
+@app.websocket("/{path:path}", limits=LIMITS, origins=None)
+async def echo(ws: WebSocket) -> None:
+    """Send each message back as it came, text as text and binary as binary."""
+    async for message in ws:
+        await ws.send(message)
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Echoes WebSocket messages, for conformance runs.")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
+    parser.add_argument(
+        "--no-deflate", action="store_true", help="never negotiate compression (it is not, so far)"
+    )
+    parser.add_argument("--log-level", default="warning")
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    options = parse()
+    run(
+        app,
+        host=options.host,
+        port=options.port,
+        loop=options.loop,
+        access_log=False,
+        log_level=options.log_level,
+    )
+
+
+if __name__ == "__main__":
+    main()
