@@ -61,6 +61,11 @@ class Outflow:
         """Tell whether the loop's own thread is calling."""
         return threading.get_ident() == self._loop_thread
 
+    @property
+    def busy(self) -> bool:
+        """Whether bytes wait for the loop."""
+        return self._size > 0
+
     def put(self, data: bytes) -> None:
         """Write ``data``; from a thread, wait while the transport is full.
 
@@ -353,7 +358,6 @@ class BridgeStream:
         if protocol._paused:
             protocol.check_buffer()
         protocol.transport.write(data)
-        protocol.settle()
 
 
 class BridgeWebSocketProtocol(WebSocketChannel):
@@ -401,3 +405,8 @@ class BridgeWebSocketProtocol(WebSocketChannel):
     def shut_down(self) -> None:
         """Close with 1001."""
         self.websocket.shut_down()
+
+    def settle(self) -> None:
+        """See to the transport's end, unless a thread is about to write."""
+        if not self.websocket.writing and not self._stream.outflow.busy:
+            super().settle()

@@ -8,7 +8,7 @@ transport.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..app.log import log_access, log_fault
 from ..app.responses import error_response
@@ -46,8 +46,7 @@ class HTTPProtocol(Channel):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin: note the connection, or refuse it if there are too many."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = transport = cast(asyncio.Transport, transport)
         transport.set_write_buffer_limits(high=self.limits.write_high_water)
         self.client = _client(transport)
         self._h1 = HTTP1Connection(

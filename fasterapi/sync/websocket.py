@@ -18,6 +18,7 @@ from ..app.websocket import WebSocketBase
 from ..errors import ConcurrentReceive, ConnectionClosed, LocalProtocolError
 from ..protocol.events import Event, Fragment
 from ..protocol.headers import HeaderPairs
+from ..protocol.state import State
 from .stream import ByteStream
 
 __all__ = ["SyncWebSocket"]
@@ -36,12 +37,15 @@ class SyncWebSocket(WebSocketBase):
     declines it. ``send`` and its kin block while the peer reads slowly. The peer's going raises
     ``ConnectionClosed``, from ``receive`` and ``send`` alike; a handler may let it escape.
 
-    See ``WebSocketBase`` for its attributes.
+    See ``WebSocketBase`` for its attributes, and:
+
+    Attributes:
+        writing: Whether bytes are on their way from the connection to the stream.
     """
 
     __slots__ = (
         "_clock", "_done", "_lock", "_on_attach", "_opening", "_pings", "_reading", "_receiving", "_sending",
-        "_stream",
+        "_stream", "writing",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +67,7 @@ class SyncWebSocket(WebSocketBase):
         self._done = threading.Event()
         self._pings: dict[bytes, tuple[threading.Event, list[float]]] = {}
         self._receiving = False
+        self.writing = False
 
     # --------------------------------------------------------------------------- handshake
 
@@ -418,16 +423,22 @@ class SyncWebSocket(WebSocketBase):
         Args:
             blocking: Whether to wait for that thread.
         """
+        wrote = False
         while self._has_data() and self._sending.acquire(blocking):
             try:
+                wrote = True
                 with self._lock:
+                    self.writing = True
                     data = self._data_to_send()
                 self._stream.sendall(data)
             except OSError:
                 self.lose()
                 return
             finally:
+                self.writing = False
                 self._sending.release()
+        if wrote and self.state is not State.OPEN:
+            self._stream.rest()  # whoever watches sees to the transport's end
 
     def _has_data(self) -> bool:
         with self._lock:
