@@ -1,0 +1,121 @@
+"""Events to the bytes of an event stream (WHATWG HTML, "Server-sent events").
+
+A formatter has to be exact about lines: CR, LF and CRLF end one, and nothing else does, so a
+newline that slips into a field is another field. Data and comments are split into lines; a type or
+an ID with a newline can't be sent and raises. ``sse_parser`` is the way back. This file must not
+know connections.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..errors import LocalProtocolError
+
+__all__ = ["KEEPALIVE", "ServerSentEvent", "format_event", "to_json"]
+
+KEEPALIVE: Final = b":\n\n"
+"""A comment, for when there is nothing to say: clients ignore it, proxies see a live stream."""
+
+_LINE_END = re.compile("\r\n|\r|\n")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSentEvent:
+    """One event, as a client dispatches it.
+
+    Attributes:
+        data: The data, its lines joined by LF.
+        event: The type.
+        id: The last event ID at the time; ``""`` if there is none.
+        retry: The reconnection time in milliseconds that came with it, if one did.
+    """
+
+    data: str
+    event: str = "message"
+    id: str = ""
+    retry: int | None = None
+
+
+_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def to_json(value: Any) -> str:
+    """Write a value as compact JSON.
+
+    Raises:
+        TypeError: If it holds what JSON has no form for.
+    """
+    return _encoder.encode(value)
+
+
+def format_event(
+    data: Any = None,
+    *,
+    event: str | None = None,
+    id: str | None = None,
+    retry: int | None = None,
+    comment: str | None = None,
+    dumps: Callable[[Any], str] = to_json,
+) -> bytes:
+    r"""Format one event.
+
+    Args:
+        data: A ``str`` goes as it is, each of its lines in a ``data`` field, and comes out the same
+            but for CR and CRLF, which become LF. Anything else goes as JSON. ``None``: no data, and
+            so nothing that a client dispatches; ``""`` is dispatched.
+        event: The type. ``None``: a client takes ``message``.
+        id: The event's ID; ``""`` makes a client forget the last one.
+        retry: The reconnection time in milliseconds, 0 or more.
+        comment: Text that clients ignore; it may have several lines.
+        dumps: Makes the JSON.
+
+    Returns:
+        The fields and the empty line that ends them, in UTF-8: ``b"id: 7\ndata: hello\n\n"``.
+
+    Raises:
+        LocalProtocolError: If there is no field at all, ``event`` or ``id`` has a CR or LF, ``id``
+            has a NUL, ``retry`` is no integer or negative, or a text is not valid Unicode.
+        TypeError: If ``event``, ``id`` or ``comment`` is no ``str``, or data can't be JSON.
+    """
+    text = ""
+    if comment is not None:
+        text = _lines(":", comment)
+    if event is not None:
+        if "\n" in event or "\r" in event:
+            raise LocalProtocolError(f"event type with a line break: {event!r}")
+        text += f"event: {event}\n"
+    if id is not None:
+        if "\n" in id or "\r" in id or "\0" in id:
+            raise LocalProtocolError(f"event ID with a line break or NUL: {id!r}")
+        text += f"id: {id}\n"
+    if retry is not None:
+        text += _retry(retry)
+    if data is not None:
+        if not isinstance(data, str):
+            data = dumps(data)
+        if "\n" in data or "\r" in data:
+            text += _lines("data:", data)
+        else:
+            text += f"data: {data}\n"
+    if not text:
+        raise LocalProtocolError("an event needs at least one of data, event, id, retry, comment")
+    try:
+        return f"{text}\n".encode()
+    except UnicodeEncodeError as error:
+        raise LocalProtocolError(f"event that is not valid Unicode: {error}") from None
+
+
+def _lines(prefix: str, text: str) -> str:
+    """Put each line of a text into a field; the part behind a last line end is a line too."""
+    return "".join(f"{prefix} {line}\n" for line in _LINE_END.split(text))
+
+
+def _retry(retry: int) -> str:
+    if isinstance(retry, bool) or not isinstance(retry, int) or retry < 0:
+        raise LocalProtocolError(f"retry has to be 0 or more milliseconds, not {retry!r}")
+    return f"retry: {retry}\n"
