@@ -128,7 +128,7 @@ def test_everything_that_a_page_names_is_inlined(page: Page) -> None:
 
 def test_the_sources_on_a_page_are_the_ones_that_run(page: Page) -> None:
     examples = [path.read_text("utf-8") for path in EXAMPLES.glob("*.py")]
-    blocks = re.findall(r'<pre class="source[^>]*>(.*?)</pre>', page.text, re.S)
+    blocks = re.findall(r'<pre class="source[^>]*>(.*?)</pre>', page.text, re.DOTALL)
     assert blocks
     for function in (part for block in blocks for part in html.unescape(block).split("\n\n")):
         assert any(function.strip() in example for example in examples), function
