@@ -71,7 +71,19 @@ OUTSIDE_WORLD = (
     THREADS
     | LOOPS
     | SOCKETS
-    | {"time", "os", "io", "pathlib", "tempfile", "shutil", "subprocess", "signal", "sched", "mmap"}
+    | {
+        "time",
+        "os",
+        "io.open",
+        "io.FileIO",
+        "pathlib",
+        "tempfile",
+        "shutil",
+        "subprocess",
+        "signal",
+        "sched",
+        "mmap",
+    }
     | {"logging.handlers", "logging.config", "http.client", "http.server", "urllib.request"}
 )
 # Layer -> modules of the standard library that it may not import, nor anything inside them.
