@@ -25,11 +25,10 @@ LIMITS = Limits(
     max_write_buffer=64 * MIB,
 )
 
-app = App()
+app = App(limits=LIMITS, origins=None)
 
 
-@app.websocket("/", limits=LIMITS, origins=None)
-@app.websocket("/{path:path}", limits=LIMITS, origins=None)
+@app.websocket("/{path:path}")
 async def echo(ws: WebSocket) -> None:
     """Send each message back as it came, text as text and binary as binary."""
     async for message in ws:
