@@ -157,9 +157,11 @@ class Channel(asyncio.Protocol):
                 )
                 return None
         self._tick(now)
-        return None if self.lost else self._earliest()
+        return self._earliest()
 
     def _earliest(self) -> float | None:
+        if self.lost:
+            return None
         progress = self._progress.deadline() if self._progress is not None else None
         deadlines = [d for d in (self._deadline(), self._linger_until, progress) if d is not None]
         return min(deadlines, default=None)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..app.app import Match
 from ..app.handlers import Style
-from ..app.log import log_crash, log_fault
+from ..app.log import log_crash, log_end, log_fault
+from ..app.options import SSEOptions, WebSocketOptions
 from ..app.outcome import to_outcome
 from ..app.responses import error_response
 from ..app.routing import RouteKind
@@ -201,6 +202,7 @@ class WebSocketCall(Call):
         """Make the session, and judge the handshake before the handler sees it."""
         app, route, http = self.http.server.app, self.match.route, self.http
         options = route.options
+        assert isinstance(options, WebSocketOptions)
         handshake = ServerHandshake(
             self.request, subprotocols=options.subprotocols, origins=options.origins
         )
@@ -256,6 +258,7 @@ class SSECall(Call):
     def prepare(self) -> Response | None:
         """Make the session; a HEAD request is answered without a handler."""
         app, options, http = self.http.server.app, self.match.route.options, self.http
+        assert isinstance(options, SSEOptions)
         self.began = http.server.clock()
         arguments: dict[str, Any] = {
             "path_params": self.match.params,

@@ -86,6 +86,4 @@ class Timers:
                 if deadline is not None:
                     self.schedule(owner, max(deadline, now))
         if self._buckets:
-            earliest = min(self._buckets)
-            if self._next is None or earliest < self._next:
-                self._arm(earliest)
+            self._arm(min(self._buckets))

@@ -343,9 +343,9 @@ class WebSocketConnection:
             self._rest = b""
         position = 0
         while True:
-            if self._partial is not None:
-                position = self._continue_frame(self._partial, data, position, events)
-                if self._partial is not None or not self._receiving:
+            if (frame := self._partial) is not None:
+                position = self._continue_frame(frame, data, position, events)
+                if frame.remaining or not self._receiving:
                     return
             payloads, frames, position = scan(
                 data, position, self.limits.max_message_size, self._masked

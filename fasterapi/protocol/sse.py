@@ -115,7 +115,7 @@ def _lines(prefix: str, text: str) -> str:
     return "".join(f"{prefix} {line}\n" for line in _LINE_END.split(text))
 
 
-def _retry(retry: int) -> str:
+def _retry(retry: object) -> str:
     if isinstance(retry, bool) or not isinstance(retry, int) or retry < 0:
         raise LocalProtocolError(f"retry has to be 0 or more milliseconds, not {retry!r}")
     return f"retry: {retry}\n"

@@ -40,6 +40,9 @@ class EventStreamParser:
         self._limit = limits.max_event_size
         self.last_event_id = ""
         self.retry: int | None = None
+        self._failed: EventStreamError | None = None
+        self._started = False
+        self._skip_lf = False
         self._begin()
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
@@ -90,9 +93,8 @@ class EventStreamParser:
 
     def _begin(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._failed: EventStreamError | None = None
-        self._started = False
-        self._skip_lf = False
+        self._failed = None
+        self._started = self._skip_lf = False
         self._line = StringIO()  # an unfinished line
         self._line_size = 0
         self._id = self.last_event_id

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 from ..app.websocket import WebSocketBase
 from ..errors import ConcurrentReceive, ConnectionClosed, LocalProtocolError
@@ -25,7 +25,6 @@ __all__ = ["SyncWebSocket"]
 
 Buffer = bytes | bytearray | memoryview
 Message = str | bytes
-Found = TypeVar("Found")
 
 _READ_SIZE = 65536
 
@@ -112,7 +111,9 @@ class SyncWebSocket(WebSocketBase):
             TimeoutError: If there is none in time; no message is lost.
         """
         self._ensure_open()
-        return self._wait_for(self._next_message, timeout)
+        message = self._wait_for(self._next_message, timeout)
+        assert not isinstance(message, Fragment)
+        return message
 
     def receive_text(self, timeout: float | None = None) -> str:
         """Wait for the next message; ``InvalidMessage`` if it is binary. Else as ``receive``."""
@@ -372,7 +373,9 @@ class SyncWebSocket(WebSocketBase):
     def _flush(self) -> None:
         """Leave it: whoever calls the session writes out when it has released the lock."""
 
-    def _wait_for(self, take: Callable[[], Found | None], timeout: float | None) -> Found:
+    def _wait_for(
+        self, take: Callable[[], Message | Fragment | None], timeout: float | None
+    ) -> Message | Fragment:
         """Read the stream until ``take`` finds something."""
         deadline = None if timeout is None else self._clock() + timeout
         with self._lock:
