@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from .aio import Server, SSEConnection, WebSocket, serve
     from .app import App
     from .errors import (
-        ConcurrentReceive, ConnectionClosed, EventStreamError, FasterAPIError, HandshakeError,
-        HTTPError, InvalidMessage, LocalProtocolError,
+        ConcurrentReceive,
+        ConnectionClosed,
+        EventStreamError,
+        FasterAPIError,
+        HandshakeError,
+        HTTPError,
+        InvalidMessage,
+        LocalProtocolError,
     )  # fmt: skip
     from .limits import Limits
     from .protocol import SAME_ORIGIN, Request, Response, ServerSentEvent, State
@@ -38,8 +44,8 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "SAME_ORIGIN", "App", "ConcurrentReceive", "ConnectionClosed", "EventStreamError",
-    "FasterAPIError", "HTTPError", "HandshakeError", "InvalidMessage", "Limits", "LocalProtocolError", "Request",
-    "Response", "SSEConnection", "Server", "ServerSentEvent", "State", "SyncSSEConnection",
+    "FasterAPIError", "HTTPError", "HandshakeError", "InvalidMessage", "Limits",
+    "LocalProtocolError", "Request", "Response", "SSEConnection", "Server", "ServerSentEvent", "State", "SyncSSEConnection",
     "SyncWebSocket", "WebSocket", "__impl__", "__version__", "serve",
 ]  # fmt: skip
 

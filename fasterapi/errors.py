@@ -16,7 +16,7 @@
 
 Local and remote faults never mix: what the peer does wrong becomes data (a close code, an event),
 what our own caller does wrong raises. ``RemoteProtocolError`` therefore never leaves
-``WebSocketConnection.receive_data``; the one place that catches it turns ``code`` into a Close frame.
+``WebSocketConnection.receive_data``; the one place that catches it turns ``code`` into a Close.
 """
 
 from __future__ import annotations

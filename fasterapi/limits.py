@@ -32,7 +32,7 @@ class Limits:
         max_message_size: A whole message, after any inflation. Over it: close code 1009, decided
             at the frame header, before a payload is buffered. 1 MiB, as in websockets.
         max_fragments: Frames of one message, empty ones counted. Over it: close code 1008. 1,024:
-            a MiB in 1 KiB pieces; without it, empty fragments cost memory for ever (CVE-2026-48779).
+            a MiB in 1 KiB pieces; without it, empty fragments cost memory for ever.
         max_queued_pongs: Pongs that wait to be written; older ones give way, as RFC 6455, section
             5.5.3 allows. 64.
         receive_high_water: Messages that wait for the handler, each counted with

@@ -1,8 +1,9 @@
 """Between a thread and the event loop: what a ``def`` handler's session reads from and writes to.
 
 The one file of this package that knows threads. ``BridgeStream`` is the blocking byte stream of a
-``SyncWebSocket``; ``BridgeExchange`` answers a request from a thread; ``Outflow`` carries bytes out,
-in order, and holds the thread up while the transport is full. The loop never waits for a thread.
+``SyncWebSocket``; ``BridgeExchange`` answers a request from a thread; ``Outflow`` carries bytes
+out, in order, and holds the thread up while the transport is full. The loop never waits for a
+thread.
 """
 
 from __future__ import annotations
@@ -222,7 +223,7 @@ class BridgeExchange:
         def call() -> None:
             try:
                 future.set_result(function(*args))
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  # raised again where it is awaited
                 future.set_exception(error)
 
         try:

@@ -46,8 +46,8 @@ class Channel(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_linger_until", "_paused", "_progress", "_reading", "_waiters", "bucket", "client", "limits",
-        "lost", "server", "transport",
+        "_linger_until", "_paused", "_progress", "_reading", "_waiters", "bucket", "client",
+        "limits", "lost", "server", "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport

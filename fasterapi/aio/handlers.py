@@ -7,14 +7,13 @@ and when the server stops; it tells nobody anything but through its session and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from ..app.app import Match
 from ..app.handlers import Style
-from ..app.log import log_crash, log_end, log_fault
+from ..app.log import log_crash, log_fault
 from ..app.options import SSEOptions, WebSocketOptions
 from ..app.outcome import to_outcome
 from ..app.responses import error_response
@@ -143,7 +142,7 @@ class Call:
         value = error = None
         try:
             value = await self.run()
-        except (Exception, asyncio.CancelledError) as raised:
+        except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001  # see _conclude
             error = raised
         self._conclude(value, error)
         self.http.server.finished(self)
@@ -152,7 +151,7 @@ class Call:
         value = error = None
         try:
             value = self.run_in_thread()
-        except Exception as raised:
+        except Exception as raised:  # noqa: BLE001  # see _conclude
             error = raised
         self._conclude(value, error)
         assert self.exchange is not None

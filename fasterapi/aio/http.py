@@ -140,7 +140,7 @@ class HTTPProtocol(Channel):
             self._serve(request)
             self._settle()
 
-    # ---------------------------------------------------------------------- answers (Exchange)
+    # ------------------------------------------------------------------- answers: an Exchange
 
     def respond(self, response: Response) -> None:
         """Write a whole response."""

@@ -21,7 +21,6 @@ from ..sync.threads import ThreadPool
 from .channel import Channel
 from .http import HTTPProtocol
 from .timers import Timers
-from .websocket import WebSocketChannel
 
 if TYPE_CHECKING:
     from ..app import App
@@ -247,7 +246,7 @@ class Server:
 
 
 def serve(app: App, **options: Any) -> Server:
-    """Serve an app in the running event loop: ``async with serve(app, port=0) as server``.
+    """Make a server for the running event loop, to be used with ``async with``.
 
     Args:
         app: The application.

@@ -75,7 +75,7 @@ class WebSocketChannel(Channel):
         return self.connection.next_deadline()
 
     def settle(self) -> None:
-        """See to the deadlines and, if the WebSocket is closing or closed, to the transport's end."""
+        """See to the deadlines and, once the WebSocket is closing, to the transport's end."""
         if self.lost:
             return
         if self.connection.finished:
@@ -315,7 +315,7 @@ class WebSocket(WebSocketBase):
         Raises:
             ConnectionClosed: If nothing can be sent any more.
         """
-        kind: type[str] | type[bytes] = bytes
+        kind: type[str | bytes] = bytes
         async for part in _each(parts):
             kind = str if isinstance(part, str) else bytes
             self._check_buffer()
@@ -383,7 +383,8 @@ class WebSocket(WebSocketBase):
         return channel.server
 
     def _attach(self, rest: bytes) -> None:
-        assert self._http is not None and self._connection is not None
+        assert self._http is not None
+        assert self._connection is not None
         self._channel = WebSocketProtocol(self, self._connection, self._http)
         self._http = None
         self._channel.resume_reading()

@@ -97,8 +97,8 @@ class App:
         *,
         origins: Origins | _Unset = _UNSET,
         subprotocols: Sequence[str] = (),
-        ping_interval: float | None | _Unset = _UNSET,
-        ping_timeout: float | None | _Unset = _UNSET,
+        ping_interval: float | _Unset | None = _UNSET,
+        ping_timeout: float | _Unset | None = _UNSET,
         limits: Limits | None = None,
     ) -> Callable[[Function], Function]:
         """Register a WebSocket handler.
@@ -135,7 +135,7 @@ class App:
         *,
         methods: Sequence[str] = ("GET",),
         headers: HeaderPairs = (),
-        keepalive: float | None | _Unset = _UNSET,
+        keepalive: float | _Unset | None = _UNSET,
         origins: str | Sequence[str] | None = None,
         credentials: bool = False,
         limits: Limits | None = None,

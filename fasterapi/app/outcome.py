@@ -27,6 +27,6 @@ def to_outcome(value: Any, error: BaseException | None) -> tuple[Response, BaseE
     if error is None:
         try:
             return to_response(value), None
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001  # whatever dumps raises is a crash
             error = failure
     return error_response(500 if isinstance(error, Exception) else 503), error

@@ -12,7 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..errors import (
-    ConnectionClosed, HandshakeError, HTTPError, InvalidMessage, LocalProtocolError,
+    ConnectionClosed,
+    HandshakeError,
+    HTTPError,
+    InvalidMessage,
+    LocalProtocolError,
 )  # fmt: skip
 from ..limits import DEFAULT_LIMITS, Limits
 from ..protocol.connection import WebSocketConnection
@@ -55,8 +59,8 @@ class WebSocketBase:
 
     __slots__ = (
         "_answering", "_connection", "_ending", "_exchange", "_handshake", "_inbox", "_limits",
-        "_local_close", "_parts", "_ping_count", "_skipping", "_status", "close_code", "close_reason", "dumps", "latency",
-        "loads", "path_params", "request",
+        "_local_close", "_parts", "_ping_count", "_skipping", "_status", "close_code",
+        "close_reason", "dumps", "latency", "loads", "path_params", "request",
     )  # fmt: skip
 
     def __init__(

@@ -16,15 +16,28 @@ In reading order: ``codes``, ``events``, ``state``, ``frames``, ``messages``, ``
 from __future__ import annotations
 
 from ..errors import (
-    ConnectionClosed, EventStreamError, FasterAPIError, FrameError, HandshakeError,
-    LocalProtocolError, MessageTooBig, PayloadError, PolicyError, RemoteProtocolError,
+    ConnectionClosed,
+    EventStreamError,
+    FasterAPIError,
+    FrameError,
+    HandshakeError,
+    LocalProtocolError,
+    MessageTooBig,
+    PayloadError,
+    PolicyError,
+    RemoteProtocolError,
 )  # fmt: skip
 from ..limits import DEFAULT_LIMITS, Limits
 from .codes import CloseCode, Opcode, is_sendable
 from .connection import Role, WebSocketConnection
 from .events import Closed, Event, Fragment, Ping, Pong
 from .extensions import (
-    Extension, ExtensionFactory, ExtensionOffer, format_extensions, negotiate, parse_extensions,
+    Extension,
+    ExtensionFactory,
+    ExtensionOffer,
+    format_extensions,
+    negotiate,
+    parse_extensions,
 )  # fmt: skip
 from .flow import ReceiveQueue, WriteProgress
 from .frames import Frame

@@ -31,8 +31,18 @@ from .codes import CloseCode, Opcode
 from .events import Closed, Event, Ping, Pong
 from .extensions import Extension, claimed_bits
 from .frames import (
-    FIN, MAX_CONTROL, MAX_REASON, RSV, Frame, PartialFrame, build_close, build_header, check_opcode,
-    mask, parse_close, parse_header,
+    FIN,
+    MAX_CONTROL,
+    MAX_REASON,
+    RSV,
+    Frame,
+    PartialFrame,
+    build_close,
+    build_header,
+    check_opcode,
+    mask,
+    parse_close,
+    parse_header,
 )  # fmt: skip
 from .keepalive import Keepalive, KeepaliveTimer, PingBook
 from .messages import MessageAssembler, decode_text

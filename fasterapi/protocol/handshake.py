@@ -18,7 +18,12 @@ from ..errors import HandshakeError, LocalProtocolError
 from ..limits import DEFAULT_LIMITS, Limits
 from .connection import Role, WebSocketConnection
 from .extensions import (
-    Extension, ExtensionFactory, ExtensionOffer, claimed_bits, format_extensions, negotiate,
+    Extension,
+    ExtensionFactory,
+    ExtensionOffer,
+    claimed_bits,
+    format_extensions,
+    negotiate,
     parse_extensions,
 )  # fmt: skip
 from .headers import HeaderPairs, Headers, is_token, parse_list, validate_field

@@ -43,8 +43,8 @@ class SyncWebSocket(WebSocketBase):
     """
 
     __slots__ = (
-        "_clock", "_done", "_lock", "_on_attach", "_opening", "_pings", "_reading", "_receiving", "_sending",
-        "_stream", "writing",
+        "_clock", "_done", "_lock", "_on_attach", "_opening", "_pings", "_reading", "_receiving",
+        "_sending", "_stream", "writing",
     )  # fmt: skip
 
     def __init__(
@@ -205,7 +205,7 @@ class SyncWebSocket(WebSocketBase):
         Raises:
             ConnectionClosed: If nothing can be sent any more.
         """
-        kind: type[str] | type[bytes] = bytes
+        kind: type[str | bytes] = bytes
         for part in parts:
             kind = str if isinstance(part, str) else bytes
             self._send_fragment(part, False, compress)
