@@ -5,7 +5,7 @@
 const $ = (name, root = document) => root.querySelector(`[data-testid="${name}"]`);
 
 // The longest wait between two attempts, and how long a connection must last to count as stable.
-const MAX_DELAY = 15_000;
+const MAX_DELAY = 10_000;
 const STABLE_AFTER = 5_000;
 
 // Close codes after which trying again cannot help: done, or refused for what we did.
