@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
@@ -41,7 +42,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
 
 def test_every_limit_is_documented() -> None:
     for field in fields(Limits):
-        assert f"\n        {field.name}: " in (Limits.__doc__ or "")
+        assert f"\n    {field.name}: " in (inspect.getdoc(Limits) or "")
 
 
 def test_replace_changes_a_single_one() -> None:
