@@ -45,8 +45,8 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "SAME_ORIGIN", "App", "ConcurrentReceive", "ConnectionClosed", "EventStreamError",
     "FasterAPIError", "HTTPError", "HandshakeError", "InvalidMessage", "Limits",
-    "LocalProtocolError", "Request", "Response", "SSEConnection", "Server", "ServerSentEvent", "State", "SyncSSEConnection",
-    "SyncWebSocket", "WebSocket", "__impl__", "__version__", "serve",
+    "LocalProtocolError", "Request", "Response", "SSEConnection", "Server", "ServerSentEvent",
+    "State", "SyncSSEConnection", "SyncWebSocket", "WebSocket", "__impl__", "__version__", "serve",
 ]  # fmt: skip
 
 

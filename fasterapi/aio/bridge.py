@@ -354,10 +354,10 @@ class BridgeStream:
 
     def _write(self, data: bytes) -> None:
         protocol = self._protocol
-        if protocol is None or protocol.lost:
-            raise ConnectionClosed
-        if protocol._paused:
+        if protocol is not None and protocol._paused:
             protocol.check_buffer()
+        if protocol is None or protocol.lost or protocol.aborted:
+            raise ConnectionClosed
         protocol.transport.write(data)
 
 

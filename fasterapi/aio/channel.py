@@ -43,10 +43,11 @@ class Channel(asyncio.Protocol):
         transport: Set by ``connection_made`` or ``take_over``.
         client: The peer's address for the log.
         lost: Whether the transport is gone.
+        aborted: Whether we cut it; it will be gone in the next turn of the loop.
     """
 
     __slots__ = (
-        "_linger_until", "_paused", "_progress", "_reading", "_waiters", "bucket", "client",
+        "_linger_until", "_paused", "_progress", "_reading", "_waiters", "aborted", "bucket", "client",
         "limits", "lost", "server", "transport",
     )  # fmt: skip
 
@@ -57,6 +58,7 @@ class Channel(asyncio.Protocol):
         self.limits = limits
         self.client = ""
         self.lost = False
+        self.aborted = False
         self.bucket: int | None = None
         self._paused = False
         self._reading = True
@@ -93,7 +95,8 @@ class Channel(asyncio.Protocol):
     def check_buffer(self, queued: int = 0) -> None:
         """Abort the connection if more waits to be sent than a peer may make us keep.
 
-        Called before each send, so that a single message may be larger than the limit.
+        Called before each send, so that a single message may be larger than the limit; ``aborted``
+        tells what came of it.
         """
         waiting = self.transport.get_write_buffer_size() + queued
         if waiting > self.limits.max_write_buffer:
@@ -170,7 +173,8 @@ class Channel(asyncio.Protocol):
 
     def give_up(self, fault: str) -> None:
         """End the connection at once, for what the peer did or failed to do."""
-        if not self.lost:
+        if not self.lost and not self.aborted:
+            self.aborted = True
             log_fault(self.client, fault)
             self.transport.abort()
 

@@ -156,9 +156,9 @@ class HTTPProtocol(Channel):
 
     def send_data(self, data: bytes) -> None:
         """Write a piece of a streamed body; a peer that reads too slowly is cut off."""
-        self._alive()
         if self._paused:
             self.check_buffer()
+        self._alive()
         self._h1.send_data(data)
         self.transport.write(self._h1.data_to_send())
 
@@ -178,7 +178,7 @@ class HTTPProtocol(Channel):
         return rest
 
     def _alive(self) -> Request:
-        if self.lost or self._request is None:
+        if self.lost or self.aborted or self._request is None:
             raise ConnectionClosed
         return self._request
 

@@ -399,6 +399,8 @@ class WebSocket(WebSocketBase):
         channel = self._channel
         if channel is not None and channel._paused and self._connection is not None:
             channel.check_buffer(self._connection.queued)
+            if channel.aborted:
+                channel._take_eof()
 
     def _sent(self) -> Awaitable[None]:
         channel = self._channel
