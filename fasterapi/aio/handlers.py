@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..app.app import Match
 from ..app.handlers import Style
-from ..app.log import log_crash, log_fault
+from ..app.log import log_crash, log_end, log_fault
 from ..app.options import SSEOptions, WebSocketOptions
 from ..app.outcome import to_outcome
 from ..app.responses import error_response
@@ -250,7 +250,7 @@ class WebSocketCall(Call):
 class SSECall(Call):
     """The handler of an event stream."""
 
-    __slots__ = ("began", "session")
+    __slots__ = ("began", "left", "session")
 
     session: SSEBase
 
@@ -258,6 +258,7 @@ class SSECall(Call):
         """Make the session; a HEAD request is answered without a handler."""
         app, options, http = self.http.server.app, self.match.route.options, self.http
         assert isinstance(options, SSEOptions)
+        self.left = False
         self.began = http.server.clock()
         arguments: dict[str, Any] = {
             "path_params": self.match.params,
@@ -301,6 +302,10 @@ class SSECall(Call):
 
     def conclude(self, value: Any, error: BaseException | None) -> BaseException | None:
         """End the stream."""
+        server = self.http.server
+        if server.access_log:
+            detail = "left by the client" if self.left else "ended"
+            log_end(self.request, "SSE", detail, server.clock() - self.began)
         return error if self.session._conclude(error) else None
 
     def next_deadline(self) -> float | None:
@@ -318,6 +323,7 @@ class SSECall(Call):
 
     def client_lost(self) -> None:
         """End the handler."""
+        self.left = True
         self.session._lost()
         super().client_lost()
         self.cancel()
