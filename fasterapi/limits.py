@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-__all__ = ["DEFAULT_LIMITS", "MESSAGE_OVERHEAD", "STREAM_PIECE", "Limits"]
+__all__ = ["DEFAULT_LIMITS", "MAX_OPEN_PINGS", "MESSAGE_OVERHEAD", "STREAM_PIECE", "Limits"]
 
 KIB = 1024
 MIB = 1024 * 1024
@@ -16,6 +16,9 @@ MIB = 1024 * 1024
 MESSAGE_OVERHEAD = 128
 """Bytes that a queued message counts for beside its payload: about what its object costs, so that
 a flood of empty messages fills the queue too (aiohttp uses the same figure)."""
+
+MAX_OPEN_PINGS = 64
+"""Pings of ours that may wait for a pong; older ones are forgotten."""
 
 STREAM_PIECE = 64 * KIB
 """Bytes of a ``Fragment`` at most, in streaming mode: a frame of any length goes through in pieces

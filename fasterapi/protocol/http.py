@@ -20,10 +20,13 @@ __all__ = ["QueryParams", "Request", "Response"]
 
 
 class QueryParams(dict[str, str]):
-    """The decoded query of a URL: name to last value, and ``get_all`` for repeated names."""
+    """The decoded query of a URL: name to last value, and ``get_all`` for repeated names.
+
+    It needs no bound of its own: ``Limits.max_header_line`` has bounded the request line.
+    """
 
     def __init__(self, query: str) -> None:
-        self.pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=1000)
+        self.pairs = parse_qsl(query, keep_blank_values=True)
         super().__init__(self.pairs)
 
     def get_all(self, name: str) -> list[str]:
@@ -90,7 +93,7 @@ class Request:
 
     @property
     def query(self) -> QueryParams:
-        """The decoded query; at most 1,000 fields (more raise ``ValueError``)."""
+        """The decoded query."""
         if self._query is None:
             self._query = QueryParams(self.query_string)
         return self._query

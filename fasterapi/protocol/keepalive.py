@@ -10,11 +10,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..limits import DEFAULT_LIMITS, Limits
+from ..limits import DEFAULT_LIMITS, MAX_OPEN_PINGS, Limits
 
 __all__ = ["Keepalive", "KeepaliveTimer", "PingBook"]
 
-_MAX_OPEN_PINGS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ class PingBook:
     __slots__ = ("_open",)
 
     def __init__(self) -> None:
-        self._open: deque[tuple[bytes, float]] = deque(maxlen=_MAX_OPEN_PINGS)
+        self._open: deque[tuple[bytes, float]] = deque(maxlen=MAX_OPEN_PINGS)
 
     def sent(self, payload: bytes, now: float) -> None:
         """Note a ping of ours."""
