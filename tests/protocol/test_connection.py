@@ -137,6 +137,20 @@ def test_an_unfinished_frame_waits_for_its_rest(role: Role, peer: Peer) -> None:
     assert connection.receive_data(data[-1:]) == ["second"]
 
 
+def test_the_buffer_of_a_read_may_be_used_again(role: Role, peer: Peer) -> None:
+    connection = connect(role)
+    data = peer.binary(b"first") + peer.ping(b"p") + peer.binary(b"second", fin=False)
+    whole = data + peer.more(b"third", fin=True)
+    events: list[Event] = []
+    buffer = bytearray(20)
+    for piece in split(whole, range(20, len(whole), 20)):
+        buffer[: len(piece)] = piece
+        events += connection.receive_data(memoryview(buffer)[: len(piece)])
+        buffer[:] = b"\xff" * 20
+    assert events == [b"first", Ping(b"p"), b"secondthird"]
+    assert payloads(connection.data_to_send()) == [(0x80 | PONG, b"p")]
+
+
 def test_every_split_of_a_stream_is_the_same() -> None:
     data = PEER.text("µ€😀") + PEER.binary(bytes(130)) + PEER.ping(b"p") + PEER.text("end")
     for cut in range(len(data) + 1):
