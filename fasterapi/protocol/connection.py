@@ -549,7 +549,6 @@ class WebSocketConnection:
         self._move(trigger)
         if self.state is State.REMOTE_CLOSING:
             self._owed = payload
-            self._unarmed = False
             self._deadline = self._now + self.limits.answer_timeout
         else:
             self._start_close_timer()
@@ -583,7 +582,6 @@ class WebSocketConnection:
             self._start_close_timer()
 
     def _start_close_timer(self) -> None:
-        self._unarmed = False
         self._deadline = self._now + self.limits.close_timeout
 
     def _expire(self, events: list[Event]) -> None:

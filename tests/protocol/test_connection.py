@@ -240,6 +240,16 @@ def test_what_a_client_sends_is_masked() -> None:
     assert connection.data_to_send().hex(" ", 1) == "81 82 37 fa 21 3d 7f 93"
 
 
+def test_the_longest_control_frames() -> None:
+    connection = server()
+    connection.ping(bytes(125))
+    connection.pong(bytes(125))
+    assert payloads(connection.data_to_send()) == [
+        (0x80 | PING, bytes(125)),
+        (0x80 | PONG, bytes(125)),
+    ]
+
+
 def test_every_frame_of_a_client_has_a_key_of_its_own() -> None:
     connection = WebSocketConnection(Role.CLIENT)
     for _ in range(10):

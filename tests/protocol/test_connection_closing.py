@@ -314,11 +314,14 @@ def test_what_the_peer_goes_on_sending_does_not_put_off_the_end() -> None:
 def test_after_the_close_handshake_the_transport_has_the_close_timeout_to_end() -> None:
     connection = make()
     connection.close()
-    connection.data_to_send()
-    connection.receive_data(PEER.close(1000), 100.0)
+    connection.tick(100.0)
+    assert closes(connection.data_to_send()) == [b"\x03\xe8"]
+    connection.receive_data(PEER.close(1000), 103.0)
     assert not connection.finished
-    assert connection.next_deadline() == 105.0
-    assert connection.tick(105.0) == []
+    assert connection.next_deadline() == 108.0
+    assert connection.tick(107.9) == []
+    assert not connection.finished
+    assert connection.tick(108.0) == []
     assert connection.finished
 
 

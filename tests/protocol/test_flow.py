@@ -12,8 +12,8 @@ from fasterapi.protocol import ReceiveQueue, WriteProgress
 
 def test_items_come_out_in_order() -> None:
     queue: ReceiveQueue[str] = ReceiveQueue(1000)
-    queue.put("first", 5)
-    queue.put("second", 6)
+    queue.extend(["first"])
+    queue.extend(["second"])
     assert (len(queue), queue.peek(), queue.get(), queue.get()) == (2, "first", "first", "second")
     assert (len(queue), queue.size, queue.full) == (0, 0, False)
 
@@ -28,16 +28,16 @@ def test_an_empty_queue_has_nothing() -> None:
 
 def test_an_item_counts_its_payload_and_its_overhead() -> None:
     queue: ReceiveQueue[bytes] = ReceiveQueue(1000)
-    queue.put(b"", 0)
-    queue.put(b"abc", 3)
+    queue.extend([b""])
+    queue.extend([b"abc"])
     assert queue.size == 2 * MESSAGE_OVERHEAD + 3
 
 
 def test_full_over_the_high_water_mark_and_until_half_of_it() -> None:
-    queue: ReceiveQueue[int] = ReceiveQueue(4 * MESSAGE_OVERHEAD)
+    queue: ReceiveQueue[str] = ReceiveQueue(4 * MESSAGE_OVERHEAD)
     fullness = []
-    for item in range(5):
-        queue.put(item, 0)
+    for _ in range(5):
+        queue.extend([""])
         fullness.append(queue.full)
     assert fullness == [False, False, False, False, True]
     fullness = []
@@ -50,13 +50,13 @@ def test_full_over_the_high_water_mark_and_until_half_of_it() -> None:
 def test_a_flood_of_empty_messages_fills_the_queue() -> None:
     queue: ReceiveQueue[str] = ReceiveQueue(Limits().receive_high_water)
     while not queue.full:
-        queue.put("", 0)
+        queue.extend([""])
     assert len(queue) == 65_536 // 128 + 1
 
 
 def test_clear_drops_everything() -> None:
     queue: ReceiveQueue[bytes] = ReceiveQueue(10)
-    queue.put(b"x", 1)
+    queue.extend([b"x"])
     assert queue.full
     queue.clear()
     assert (len(queue), queue.size, queue.full) == (0, 0, False)
@@ -65,15 +65,15 @@ def test_clear_drops_everything() -> None:
 @settings(deadline=None)
 @given(st.lists(st.none() | st.integers(0, 1000), max_size=60))
 def test_the_size_is_the_sum_of_what_waits(steps: list[int | None]) -> None:
-    queue: ReceiveQueue[int] = ReceiveQueue(2000)
+    queue: ReceiveQueue[bytes] = ReceiveQueue(2000)
     waiting: list[int] = []
     full = False
     for size in steps:
         if size is not None:
-            queue.put(size, size)
+            queue.extend([bytes(size)])
             waiting.append(size)
         elif waiting:
-            assert queue.get() == waiting.pop(0)
+            assert len(queue.get()) == waiting.pop(0)
         total = sum(waiting) + MESSAGE_OVERHEAD * len(waiting)
         full = total > 2000 if not full else total > 1000
         assert (queue.size, queue.full, len(queue)) == (total, full, len(waiting))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import FrozenInstanceError
 
 import pytest
 import websockets.exceptions
@@ -175,11 +176,15 @@ def test_any_single_frame_is_judged_as_others_judge_it(
 @pytest.mark.parametrize("fin", [True, False])
 @pytest.mark.parametrize("rsv", [0, 0x40, 0x20, 0x10, 0x70])
 def test_the_first_byte_of_a_frame(fin: bool, rsv: int) -> None:
-    assert Frame(Opcode.TEXT, b"", fin, rsv).first_byte == (0x80 if fin else 0) | rsv | 1
+    assert Frame(Opcode.BINARY, b"", fin, rsv).first_byte == (0x80 if fin else 0) | rsv | 2
 
 
-def test_a_frame_is_final_and_plain_by_default() -> None:
-    assert Frame(Opcode.BINARY, b"x") == Frame(Opcode.BINARY, b"x", True, 0)
+def test_a_frame_is_frozen_and_by_default_final_and_plain() -> None:
+    frame = Frame(Opcode.BINARY, b"x")
+    assert frame == Frame(Opcode.BINARY, b"x", True, 0)
+    assert not hasattr(frame, "__dict__")
+    with pytest.raises(FrozenInstanceError):
+        frame.fin = False  # type: ignore[misc]
 
 
 @settings(deadline=None)

@@ -245,14 +245,15 @@ def test_streaming_may_begin_within_a_message() -> None:
     assert events[1:] == [Fragment("aaa€", True)]
 
 
-def test_streaming_may_begin_at_the_end_of_a_frame() -> None:
+@pytest.mark.parametrize("tail", [1, STREAM_PIECE])
+def test_streaming_may_begin_at_the_end_of_a_frame(tail: int) -> None:
     assembler = MessageAssembler(Limits())
     events: list[Event] = []
     assembler.begin(BINARY)
-    assembler.feed(bytes(2 * STREAM_PIECE), events.append)
+    assembler.feed(bytes(STREAM_PIECE + tail), events.append)
     assembler.streaming = True
     assembler.end(False, events.append)
-    assert [len(event.data) for event in events] == [STREAM_PIECE, STREAM_PIECE]  # type: ignore[union-attr]
+    assert [len(event.data) for event in events] == [STREAM_PIECE, tail]  # type: ignore[union-attr]
 
 
 def test_a_message_that_began_in_pieces_ends_in_pieces() -> None:
