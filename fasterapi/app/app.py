@@ -6,9 +6,15 @@ or the response if none does. Here is no socket, no loop, no thread and no clock
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -16,12 +22,18 @@ from typing import Any, TypeVar
 from ..errors import LocalProtocolError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..protocol.handshake import is_websocket_request
-from ..protocol.headers import HeaderPairs, Headers, is_token, validate_field
+from ..protocol.headers import HeaderPairs, Headers
 from ..protocol.http import Request, Response
 from ..protocol.origin import SAME_ORIGIN, Origins, check_origins
 from ..protocol.sse import to_json
-from .handlers import Handler, Style
-from .options import HTTPOptions, SSEOptions, WebSocketOptions
+from .handlers import Handler
+from .options import (
+    HTTPOptions,
+    SSEOptions,
+    WebSocketOptions,
+    check_methods,
+    check_subprotocols,
+)
 from .responses import error_response
 from .routing import Options, Pattern, Route, RouteKind, Router
 
@@ -55,8 +67,8 @@ class App:
     Args:
         limits: What a peer may cost; routes may have their own.
         origins: Which pages may open a WebSocket; routes may say otherwise.
-        lifespan: An async context manager function that is entered at start-up and left at
-            shutdown; it is given the app.
+        lifespan: An async context manager function (``contextlib.asynccontextmanager``) that is
+            entered at start-up and left at shutdown; it is given the app.
         dumps: Writes JSON, from a value to ``str``.
         loads: Reads JSON, from ``str`` or bytes; raises ``ValueError`` for what is none.
 
@@ -64,6 +76,7 @@ class App:
         state: For the application's own things.
 
     Raises:
+        TypeError: If ``lifespan`` is a generator function and no context manager.
         ValueError: If an entry of ``origins`` is no origin.
     """
 
@@ -81,7 +94,10 @@ class App:
         self.dumps = dumps
         self.loads = loads
         self.state = SimpleNamespace()
-        self._lifespans: list[Lifespan] = [lifespan] if lifespan is not None else []
+        if inspect.isasyncgenfunction(lifespan) or inspect.isgeneratorfunction(lifespan):
+            raise TypeError(f"decorate {lifespan.__name__} with contextlib.asynccontextmanager")
+        # Each with the app that it is of: another one may have taken it over.
+        self._lifespans: list[tuple[App, Lifespan]] = [] if lifespan is None else [(self, lifespan)]
         self._router = Router()
 
     @property
@@ -115,18 +131,17 @@ class App:
             TypeError: If the handler takes what nothing fills, or takes no connection.
             ValueError: If the pattern or an option makes no sense.
         """
-        if isinstance(subprotocols, str) or not all(map(is_token, subprotocols)):
-            raise ValueError(f"{path}: subprotocols has to be a list of tokens: {subprotocols!r}")
         limits = limits or self.limits
-        if not isinstance(ping_interval, _Unset):
-            limits = replace(limits, ping_interval=ping_interval)
-        if not isinstance(ping_timeout, _Unset):
-            limits = replace(limits, ping_timeout=ping_timeout)
-        options = WebSocketOptions(
-            limits=limits,
-            origins=self.origins if isinstance(origins, _Unset) else check_origins(origins),
-            subprotocols=tuple(subprotocols),
-        )
+        with _named(path):
+            if not isinstance(ping_interval, _Unset):
+                limits = replace(limits, ping_interval=ping_interval)
+            if not isinstance(ping_timeout, _Unset):
+                limits = replace(limits, ping_timeout=ping_timeout)
+            options = WebSocketOptions(
+                limits=limits,
+                origins=self.origins if isinstance(origins, _Unset) else check_origins(origins),
+                subprotocols=check_subprotocols(subprotocols),
+            )
         return self._registrar(RouteKind.WEBSOCKET, path, ("GET",), options)
 
     def sse(
@@ -144,12 +159,12 @@ class App:
 
         Args:
             path: A pattern; see ``routing``.
-            methods: HTTP methods that it answers.
+            methods: HTTP methods that it answers; HEAD comes with GET.
             headers: Header fields of the response.
             keepalive: Seconds of silence after which a comment is sent; ``None``: none; by default
                 ``Limits.sse_keepalive``.
             origins: Pages of other origins that may read the stream (CORS): origins, or ``"*"``.
-            credentials: Whether those pages may send cookies.
+            credentials: Whether those pages may send cookies; it needs a list of origins.
             limits: What a peer may cost; by default as the app says.
 
         Raises:
@@ -157,19 +172,15 @@ class App:
             ValueError: If the pattern or an option makes no sense.
         """
         limits = limits or self.limits
-        if isinstance(keepalive, _Unset):
-            keepalive = limits.sse_keepalive
-        if keepalive is not None and not keepalive > 0:
-            raise ValueError(f"{path}: keepalive has to be positive or None, not {keepalive!r}")
-        allowed = (origins,) if isinstance(origins, str) else tuple(origins or ())
-        check_origins(allowed)
-        options = SSEOptions(
-            limits=limits,
-            headers=_check_headers(path, headers),
-            keepalive=keepalive,
-            origins=allowed,
-            credentials=credentials,
-        )
+        with _named(path):
+            options = SSEOptions(
+                limits=limits,
+                headers=Headers(headers),
+                keepalive=limits.sse_keepalive if isinstance(keepalive, _Unset) else keepalive,
+                origins=(origins,) if isinstance(origins, str) else tuple(origins or ()),
+                credentials=credentials,
+            )
+            methods = check_methods(methods)
         return self._registrar(RouteKind.SSE, path, methods, options)
 
     def route(
@@ -180,14 +191,18 @@ class App:
         Args:
             path: A pattern; see ``routing``.
             methods: HTTP methods that it answers; HEAD comes with GET.
-            limits: What a peer may cost; by default as the app says.
+            limits: Its ``max_body_size`` counts here, where it is below the app's; by default as
+                the app says.
 
         Raises:
             TypeError: If the handler takes what nothing fills, or is a generator.
             ValueError: If the pattern or a method makes no sense.
         """
-        options = HTTPOptions(limits=limits or self.limits)
-        return self._registrar(RouteKind.HTTP, path, methods, options)
+        with _named(path):
+            methods = check_methods(methods)
+        return self._registrar(
+            RouteKind.HTTP, path, methods, HTTPOptions(limits=limits or self.limits)
+        )
 
     def get(self, path: str) -> Callable[[Function], Function]:
         """Register a plain handler for GET; see ``route``."""
@@ -197,37 +212,56 @@ class App:
         """Register a plain handler for POST; see ``route``."""
         return self.route(path, methods=("POST",))
 
-    def include(self, other: App, *, prefix: str = "") -> None:
-        """Take over the routes and the lifespan of another app.
+    def put(self, path: str) -> Callable[[Function], Function]:
+        """Register a plain handler for PUT; see ``route``."""
+        return self.route(path, methods=("PUT",))
 
-        A route of a path, kind and method that is registered already is left out.
+    def patch(self, path: str) -> Callable[[Function], Function]:
+        """Register a plain handler for PATCH; see ``route``."""
+        return self.route(path, methods=("PATCH",))
+
+    def delete(self, path: str) -> Callable[[Function], Function]:
+        """Register a plain handler for DELETE; see ``route``."""
+        return self.route(path, methods=("DELETE",))
+
+    def include(self, other: App, *, prefix: str = "") -> None:
+        """Take over the routes that another app has now, with their options, and its lifespan.
+
+        What is answered here already stays as it is: of the other's routes only the methods that
+        are new to their path, and kind, are taken. The lifespan is given the other app.
 
         Args:
             other: The other app.
-            prefix: Put in front of each path.
+            prefix: Put in front of each path; it may have parameters.
 
         Raises:
-            ValueError: If ``prefix`` ends with a slash.
+            ValueError: If ``prefix`` ends with a slash, or does not begin with one.
         """
         if prefix.endswith("/"):
             raise ValueError(f"a prefix does not end with '/': {prefix!r}")
         for route in other.routes:
             moved = replace(route, pattern=Pattern(prefix + route.path))
-            if not self._router.knows(moved):
-                self._router.add(moved)
-        self._lifespans += other._lifespans
+            taken = self._router.rivals(moved)
+            if methods := tuple(method for method in route.methods if method not in taken):
+                self._router.add(replace(moved, methods=methods))
+        self._lifespans += [entry for entry in other._lifespans if entry not in self._lifespans]
 
     def _registrar(
         self, kind: RouteKind, path: str, methods: Sequence[str], options: Options
     ) -> Callable[[Function], Function]:
         pattern = Pattern(path)
-        methods = _check_methods(path, methods)
 
         def register(function: Function) -> Function:
             handler = Handler(function, path, pattern.params)
             _check_style(kind, path, handler)
             self._router.add(
-                Route(kind=kind, pattern=pattern, methods=methods, handler=handler, options=options)
+                Route(
+                    kind=kind,
+                    pattern=pattern,
+                    methods=tuple(methods),
+                    handler=handler,
+                    options=options,
+                )
             )
             return function
 
@@ -242,9 +276,11 @@ class App:
         handshake knows the right refusal. So does a plain request where there is no other route.
 
         Returns:
-            The route; or the response, if there is none: 404, 405 with ``Allow``, or what OPTIONS
-            asks.
+            The route; or the response, if there is none: 404, 405 with ``Allow``, 413 for a body
+            over the route's limit, or what OPTIONS asks.
         """
+        if request.target == "*":  # OPTIONS of the server as a whole (RFC 9110, section 9.3.7)
+            return _refuse_method(request, self._router.routes)
         found = self._router.match(request.raw_path)
         if not found:
             return error_response(404)
@@ -254,7 +290,7 @@ class App:
             return sockets[0]
         for match in plain:
             if request.method in match.route.methods:
-                return match
+                return _too_large(request, match.route.options.limits) or match
         return _refuse_method(request, [match.route for match in plain])
 
     # -------------------------------------------------------------------------------- running
@@ -262,17 +298,9 @@ class App:
     @asynccontextmanager
     async def lifespan_context(self) -> AsyncIterator[None]:
         """Run the app's start-up, and its shutdown; for adapters."""
-        lifespans = list(self._lifespans)
-
-        @asynccontextmanager
-        async def enter(position: int) -> AsyncIterator[None]:
-            if position == len(lifespans):
-                yield
-                return
-            async with lifespans[position](self), enter(position + 1):
-                yield
-
-        async with enter(0):
+        async with AsyncExitStack() as stack:
+            for app, lifespan in list(self._lifespans):
+                await stack.enter_async_context(lifespan(app))
             yield
 
     def run(self, host: str = "127.0.0.1", port: int = 8000, **options: Any) -> None:
@@ -292,52 +320,40 @@ class App:
         run(self, host=host, port=port, **options)
 
 
-def _refuse_method(request: Request, routes: Iterable[Route]) -> Response:
+def _refuse_method(request: Request, routes: Sequence[Route]) -> Response:
     """Answer a method that no route has: 405, or OPTIONS with what there is."""
-    routes = list(routes)
-    allow = ", ".join(dict.fromkeys(m for route in routes for m in (*route.methods, "OPTIONS")))
+    methods = dict.fromkeys(method for route in routes for method in route.methods)
+    fields = [("Allow", ", ".join([*methods, "OPTIONS"]))]
     if request.method != "OPTIONS":
-        return error_response(405, headers=[("Allow", allow)])
-    fields = [("Allow", allow)]
+        return error_response(405, headers=fields)
+    wanted = request.headers.get("access-control-request-method")
     for route in routes:
-        if isinstance(route.options, SSEOptions) and (cors := route.options.cors_headers(request)):
-            fields += cors
-            fields.append(("Access-Control-Allow-Methods", ", ".join(route.methods)))
-            if asked := request.headers.get("access-control-request-headers"):
-                fields.append(("Access-Control-Allow-Headers", asked))
+        if isinstance(route.options, SSEOptions) and wanted in route.methods:
+            fields += route.options.preflight_headers(request, route.methods)
             break
     return Response(204, fields)
 
 
+def _too_large(request: Request, limits: Limits) -> Response | None:
+    if len(request.body) <= limits.max_body_size:
+        return None
+    return error_response(413, f"over Limits.max_body_size ({limits.max_body_size} bytes)")
+
+
 def _check_style(kind: RouteKind, path: str, handler: Handler) -> None:
-    generators = (Style.GENERATOR, Style.ASYNC_GENERATOR)
-    if handler.style in generators and kind is not RouteKind.SSE:
-        raise TypeError(f"{path}: {handler.name}() is a generator; only event streams may be")
+    who = f"{path}: {handler.name}()"
+    if handler.style.is_generator and kind is not RouteKind.SSE:
+        raise TypeError(f"{who} is a generator; only event streams may be")
     if kind is RouteKind.WEBSOCKET and not handler.takes_connection:
-        raise TypeError(f"{path}: {handler.name}() has no parameter for the WebSocket")
-    if kind is RouteKind.SSE and handler.style not in generators and not handler.takes_connection:
-        raise TypeError(
-            f"{path}: {handler.name}() has no parameter for the event stream, and does not yield"
-        )
+        raise TypeError(f"{who} has no parameter for the WebSocket")
+    if kind is RouteKind.SSE and not handler.style.is_generator and not handler.takes_connection:
+        raise TypeError(f"{who} has no parameter for the event stream, and does not yield")
 
 
-def _check_methods(path: str, methods: Sequence[str]) -> tuple[str, ...]:
-    """Bring methods into the form that is compared; HEAD comes with GET (RFC 9110, 9.3.2)."""
-    if isinstance(methods, str) or not methods or not all(map(is_token, methods)):
-        raise ValueError(f"{path}: methods has to be a list such as ['GET'], not {methods!r}")
-    names = [method.upper() for method in methods]
-    if "GET" in names:
-        names.insert(names.index("GET") + 1, "HEAD")
-    return tuple(dict.fromkeys(names))
-
-
-def _check_headers(path: str, headers: HeaderPairs) -> Headers:
-    fields = Headers(headers)
-    for name, value in fields:
-        try:
-            validate_field(name, value)
-        except LocalProtocolError as error:
-            raise ValueError(f"{path}: {error}") from None
-        if name.lower() in ("content-length", "transfer-encoding", "connection"):
-            raise ValueError(f"{path}: the server writes the header {name} itself")
-    return fields
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Let an error in a route's options say which route it is."""
+    try:
+        yield
+    except (ValueError, LocalProtocolError) as error:
+        raise ValueError(f"{path}: {error}") from None

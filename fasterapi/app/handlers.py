@@ -2,7 +2,8 @@
 
 An ``async def`` runs in the event loop, a ``def`` in a thread; each may be a generator where it
 makes an event stream. Arguments are found by name when the handler is registered, so that a
-mistake is an error at start-up and not in the first request.
+mistake is an error at start-up and not in the first request. Annotations are hints: which class of
+connection a handler gets is decided by its kind and not by what it says.
 """
 
 from __future__ import annotations
@@ -28,13 +29,20 @@ class Style(Enum):
     ASYNC_GENERATOR = "async def with yield"
     GENERATOR = "def with yield"
 
+    @property
+    def is_generator(self) -> bool:
+        """Whether it yields."""
+        return self in (Style.ASYNC_GENERATOR, Style.GENERATOR)
+
 
 class Handler:
     """A function and the way to call it.
 
     Args:
-        function: The handler. Its parameters are the path's parameters, by name; ``request``; and
-            first of all, whatever its name, the connection.
+        function: The handler. Its parameters are the path's parameters, by name; ``request``, or
+            one that is annotated ``Request``; and first of all others, whatever its name, the
+            connection. Those that have a default need not be filled. What the path has and the
+            handler does not take is left out.
         path: The route's pattern, for error messages.
         params: Names of the path's parameters.
 
@@ -49,14 +57,8 @@ class Handler:
     """
 
     __slots__ = (
-        "_connection",
-        "_names",
-        "_request",
-        "function",
-        "name",
-        "style",
-        "takes_connection",
-    )
+        "_connection", "_names", "_requests", "function", "name", "style", "takes_connection",
+    )  # fmt: skip
 
     def __init__(self, function: Callable[..., Any], path: str, params: Sequence[str]) -> None:
         if inspect.isclass(function):
@@ -67,9 +69,9 @@ class Handler:
         self.name = _name(function)
         self.style = _style(function)
         self._names: list[str] = []
+        self._requests: list[str] = []
         self._connection: str | None = None
-        self._request: str | None = None
-        for parameter in inspect.signature(function).parameters.values():
+        for parameter in _parameters(function, f"{path}: {self.name}()"):
             self._bind(parameter, path, params)
         self.takes_connection = self._connection is not None
 
@@ -82,61 +84,77 @@ class Handler:
             params: Values of the path's parameters.
         """
         arguments = {name: params[name] for name in self._names}
-        if self._request is not None:
-            arguments[self._request] = request
+        for name in self._requests:
+            arguments[name] = request
         if self._connection is not None:
             arguments[self._connection] = connection
         return self.function(**arguments)
 
     def _bind(self, parameter: inspect.Parameter, path: str, params: Sequence[str]) -> None:
         """Decide what fills one parameter."""
-        name = parameter.name
+        name, required = parameter.name, parameter.default is parameter.empty
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             return
         if parameter.kind is parameter.POSITIONAL_ONLY:
-            raise TypeError(f"{path}: {self.name}() has the positional-only parameter {name!r}")
+            raise TypeError(
+                f"{path}: {self.name}() has the positional-only parameter {name!r}; "
+                "handlers are called with names"
+            )
         if name in params:
             self._names.append(name)
-        elif name == _REQUEST or parameter.annotation in (Request, "Request"):
-            self._request = name
-        elif self._connection is None and parameter.default is parameter.empty:
+        elif name == _REQUEST or _is_request(parameter.annotation):
+            self._requests.append(name)
+        elif self._connection is None and required:
             self._connection = name
-        elif parameter.default is parameter.empty:
+        elif required:
             known = ", ".join([*params, _REQUEST])
             raise TypeError(
                 f"{path}: nothing fills the parameter {name!r} of {self.name}(); "
-                f"beside the connection it may take {known}"
+                f"beside the connection, {self._connection!r}, it may take {known}"
             )
 
 
-def _unwrap(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Find the function behind partials, decorators and objects with ``__call__``."""
-    while True:
-        if isinstance(function, functools.partial):
-            function = function.func
-        elif hasattr(function, "__wrapped__"):
-            function = function.__wrapped__
-        elif not inspect.isroutine(function) and not inspect.isclass(function):
-            function = function.__call__  # type: ignore[operator]  # the caller checked: callable
-        else:
-            return function
+def _parameters(function: Callable[..., Any], who: str) -> Sequence[inspect.Parameter]:
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except ValueError:
+        raise TypeError(f"{who} does not tell its parameters; wrap it in a function") from None
+
+
+def _is_request(annotation: object) -> bool:
+    if isinstance(annotation, str):
+        return annotation.rpartition(".")[2] == Request.__name__
+    return annotation is Request
 
 
 def _name(function: Callable[..., Any]) -> str:
-    return getattr(_unwrap(function), "__qualname__", type(function).__name__)
+    while isinstance(function, functools.partial):
+        function = function.func
+    name: str = getattr(function, "__qualname__", type(function).__qualname__)
+    return name
 
 
-def _style(function: Callable[..., Any]) -> Style:
-    # A wrapper's own kind counts first: a plain function may wrap a coroutine function with
-    # ``functools.wraps`` and run it to its end.
-    function = function.func if isinstance(function, functools.partial) else function
+_STYLES: Sequence[tuple[Callable[[Any], bool], Style]] = (
+    (inspect.isasyncgenfunction, Style.ASYNC_GENERATOR),
+    (inspect.iscoroutinefunction, Style.COROUTINE),
+    (inspect.isgeneratorfunction, Style.GENERATOR),
+)
+
+
+def _style(function: Any) -> Style:
+    """Find out what a call gives.
+
+    A decorator's plain function (``functools.wraps``) is taken to hand on what the function behind
+    it gives. An object with ``__call__`` is what that method is: it may well run a coroutine to its
+    end and give the result.
+    """
+    for fits, style in _STYLES:
+        if fits(function):
+            return style
+    if isinstance(function, functools.partial):
+        return _style(function.func)
     if not inspect.isroutine(function):
-        function = function.__call__  # type: ignore[operator]
-    for candidate in (function, _unwrap(function)):
-        if inspect.isasyncgenfunction(candidate):
-            return Style.ASYNC_GENERATOR
-        if inspect.iscoroutinefunction(candidate):
-            return Style.COROUTINE
-        if inspect.isgeneratorfunction(candidate):
-            return Style.GENERATOR
+        return _style(function.__call__)
+    if hasattr(function, "__wrapped__"):
+        return _style(function.__wrapped__)
     return Style.FUNCTION

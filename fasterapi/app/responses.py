@@ -47,5 +47,6 @@ def error_response(
         detail: What to say; the status's standard phrase if empty.
         headers: Further header fields.
     """
-    text = detail or HTTPStatus(status).phrase
+    known = status in HTTPStatus._value2member_map_
+    text = detail or (HTTPStatus(status).phrase if known else "Error")
     return Response(status, [("Content-Type", "text/plain; charset=utf-8"), *headers], f"{text}\n")
