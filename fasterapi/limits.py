@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-__all__ = ["DEFAULT_LIMITS", "MAX_OPEN_PINGS", "MESSAGE_OVERHEAD", "STREAM_PIECE", "Limits"]
+__all__ = [
+    "DEFAULT_LIMITS", "MAX_BURST", "MAX_OPEN_PINGS", "MESSAGE_OVERHEAD", "STREAM_PIECE", "Limits",
+]  # fmt: skip
 
 KIB = 1024
 MIB = 1024 * 1024
@@ -16,6 +18,10 @@ MIB = 1024 * 1024
 MESSAGE_OVERHEAD = 128
 """Bytes that a queued message counts for beside its payload: about what its object costs, so that
 a flood of empty messages fills the queue too (aiohttp uses the same figure)."""
+
+MAX_BURST = 128
+"""Messages that ``receive`` hands out one after the other before it lets the event loop serve the
+other connections, if the handler itself never waits for anything else."""
 
 MAX_OPEN_PINGS = 64
 """Pings of ours that may wait for a pong; older ones are forgotten."""

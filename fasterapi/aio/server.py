@@ -86,6 +86,7 @@ class Server:
         self._ssl = ssl_context or _ssl_context(ssl_certfile, ssl_keyfile)
         self._grace = grace
         self._backlog = backlog
+        self._corked: list[Channel] = []
         self._date = (0, "")
         self._listener: asyncio.Server | None = None
         self._lifespan = contextlib.AsyncExitStack()
@@ -174,6 +175,18 @@ class Server:
         self.connections.add(channel)
         _set_tcp_options(channel, self.app.limits.write_timeout)
         return True
+
+    def flush_soon(self, channel: Channel) -> None:
+        """Have a connection's writes made at the end of this turn of the loop."""
+        if not self._corked:
+            self.loop.call_soon(self._flush)
+        self._corked.append(channel)
+
+    def _flush(self) -> None:
+        corked, self._corked = self._corked, []
+        for channel in corked:
+            channel.corked = False
+            channel.flush()
 
     def replace(self, old: Channel, new: Channel) -> None:
         """Note that a connection has become a WebSocket."""

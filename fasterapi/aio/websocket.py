@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Self
 from ..app.log import log_end, log_fault
 from ..app.websocket import WebSocketBase
 from ..errors import ConcurrentReceive, ConnectionClosed, LocalProtocolError
+from ..limits import MAX_BURST
 from ..protocol.connection import WebSocketConnection
 from ..protocol.events import Event, Fragment
 from ..protocol.headers import HeaderPairs
-from ..protocol.state import State
+from ..protocol.state import OPEN, State
 from .channel import DONE, Channel
+from .wakeup import wake
 
 if TYPE_CHECKING:
     from .http import HTTPProtocol
@@ -132,24 +134,42 @@ class WebSocketProtocol(WebSocketChannel):
     def _report(self, events: list[Event]) -> None:
         """Hand events to the session and do what they ask of the transport."""
         websocket = self.websocket
-        websocket._dispatch(events)
-        websocket._wake()
-        self.flush()
-        if websocket._inbox.full and self.connection.state is State.OPEN:
-            self.connection.reading = False
+        connection = self.connection
+        if events:
+            websocket._dispatch(events)
+            websocket._wake()
+        if not self.corked and (connection.state is not OPEN or connection.has_data_to_send()):
+            self.flush_soon()
+        if websocket._inbox.full and connection.state is OPEN:
+            connection.reading = False
             self.read(False)
 
     def flush(self) -> None:
         """Write what is queued, unless the transport has enough; close if that was all."""
-        if self.lost:
-            self.websocket._data_to_send()  # nobody will read it
+        if self._paused:
             return
-        if not self._paused:
-            data = self.websocket._data_to_send()
-            if data:
+        connection = self.connection
+        if connection.state is OPEN:
+            if data := connection.data_to_send():
                 self.transport.write(data)
-        if self.connection.state is not State.OPEN:
-            self.settle()
+            return
+        data = self.websocket._data_to_send()
+        if data and not self.lost:
+            self.transport.write(data)
+        self.settle()
+
+    def sent(self) -> Awaitable[None]:
+        """Write what a handler has just sent, with whatever else this turn of the loop brings.
+
+        Returns:
+            An awaitable that is over when more may be sent.
+        """
+        if self.connection.queued > self.limits.write_high_water:
+            self.flush()
+        elif not self.corked:
+            self.corked = True
+            self.server.flush_soon(self)
+        return self.drain() if self._paused else DONE
 
 
 class WebSocket(WebSocketBase):
@@ -164,13 +184,14 @@ class WebSocket(WebSocketBase):
     See ``WebSocketBase`` for its attributes.
     """
 
-    __slots__ = ("_channel", "_close_waiters", "_http", "_pings", "_waiter")
+    __slots__ = ("_burst", "_channel", "_close_waiters", "_http", "_pings", "_waiter")
 
     def __init__(self, *args: Any, http: HTTPProtocol, **options: Any) -> None:
         super().__init__(*args, **options)
         self._http: HTTPProtocol | None = http
         self._channel: WebSocketProtocol | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._burst = 0  # messages handed out since the handler last waited
         self._close_waiters: list[asyncio.Future[None]] = []
         self._pings: dict[bytes, asyncio.Future[float]] = {}
 
@@ -216,9 +237,14 @@ class WebSocket(WebSocketBase):
             ConcurrentReceive: If another task is waiting already.
         """
         self._begin_receive()
+        if self._burst >= MAX_BURST:
+            await self._take_turns()
         while (message := self._next_message()) is None:
             await self._arrival()
-        self._caught_up()
+        self._burst += 1
+        channel = self._channel
+        if channel is not None and not channel._reading:
+            self._caught_up()
         return message
 
     async def receive_text(self) -> str:
@@ -278,9 +304,18 @@ class WebSocket(WebSocketBase):
             ConnectionClosed: If nothing can be sent any more.
             LocalProtocolError: If a fragmented message is unfinished, or text is not valid Unicode.
         """
-        self._check_buffer()
-        self._send_message(message, compress)
-        return self._sent()
+        channel = self._channel
+        if channel is None or channel._paused:
+            self._check_buffer()
+            self._send_message(message, compress)
+            return self._sent()
+        if channel.connection.state is not OPEN:
+            self._sendable()
+        if isinstance(message, str):
+            channel.connection.send_text(message, compress=compress)
+        else:
+            channel.connection.send_binary(message, compress=compress)
+        return channel.sent()
 
     def send_text(self, text: str, *, compress: bool | None = None) -> Awaitable[None]:
         """Send a text message; see ``send``."""
@@ -403,29 +438,35 @@ class WebSocket(WebSocketBase):
                 channel._take_eof()
 
     def _sent(self) -> Awaitable[None]:
-        channel = self._channel
-        assert channel is not None
-        channel.flush()
-        return channel.drain()
+        assert self._channel is not None
+        return self._channel.sent()
 
     def _arrival(self) -> asyncio.Future[None]:
         """Give a future that is over when there may be something to receive."""
-        if self._waiter is not None and not self._waiter.done():
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
             raise ConcurrentReceive(
                 "another task is waiting in receive() of this WebSocket; "
                 "let one task receive and pass messages on"
             )
-        self._waiter = self._server.loop.create_future()
-        return self._waiter
+        self._burst = 0
+        assert self._channel is not None
+        self._waiter = waiter = self._channel.server.loop.create_future()
+        return waiter
+
+    async def _take_turns(self) -> None:
+        """Let the loop serve others, and write what this handler has sent."""
+        self._burst = 0
+        self._flush()
+        await asyncio.sleep(0)
 
     def _wake(self) -> None:
-        waiter = self._waiter
-        if waiter is not None and (self._inbox or self._ending):
-            self._waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
         if self._ending:
             self._release()
+        waiter = self._waiter
+        if waiter is not None and (self._ending or self._inbox):
+            self._waiter = None
+            wake(waiter, self._server.loop)
 
     def _release(self) -> None:
         """Wake everyone who waits for the end, or for an answer that will not come."""

@@ -8,7 +8,7 @@ wait, and tell the time. Here is no socket, no loop, no lock and no clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import (
@@ -34,6 +34,8 @@ __all__ = ["WebSocketBase"]
 
 Message = str | bytes
 Part = str | bytes
+
+_TO_KEEP = (str, bytes, Fragment)  # what waits for the handler
 Buffer = bytes | bytearray | memoryview
 
 
@@ -203,20 +205,18 @@ class WebSocketBase:
 
     # ---------------------------------------------------------------------------------- in
 
-    def _dispatch(self, events: Iterable[Event]) -> None:
+    def _dispatch(self, events: list[Event]) -> None:
         """Take what the connection reported."""
-        keep = self._connection is not None and self._connection.state is not State.LOCAL_CLOSING
-        for event in events:
-            if isinstance(event, (str, bytes)):
-                if keep:
-                    self._inbox.put(event, len(event))
-            elif isinstance(event, Fragment):
-                if keep:
-                    self._inbox.put(event, len(event.data))
-            elif isinstance(event, Pong):
-                self._take_pong(event)
-            elif isinstance(event, Closed):
-                self._ended(event.code, event.reason)
+        messages = [event for event in events if isinstance(event, _TO_KEEP)]
+        # Nobody asks any more for what arrives behind a Close of ours.
+        if messages and self._local_close is None:
+            self._inbox.extend(messages)
+        if len(messages) < len(events):
+            for event in events:
+                if isinstance(event, Pong):
+                    self._take_pong(event)
+                elif isinstance(event, Closed):
+                    self._ended(event.code, event.reason)
 
     def _take_pong(self, pong: Pong) -> None:
         if pong.latency is not None:
@@ -252,8 +252,7 @@ class WebSocketBase:
 
     def _next_part(self) -> Message | Fragment | None:
         """Take the next message, or in streaming mode the next part of one; errors as above."""
-        while self._inbox:
-            part = self._inbox.get()
+        while (part := self._inbox.get()) is not None:
             if self._skipping and isinstance(part, Fragment):
                 self._skipping = not part.fin
                 continue

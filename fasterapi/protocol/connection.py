@@ -46,14 +46,14 @@ from .frames import (
 )  # fmt: skip
 from .keepalive import Keepalive, KeepaliveTimer, PingBook
 from .messages import MessageAssembler, decode_text
-from .state import State, Trigger, next_state
+from .state import OPEN, State, Trigger, next_state
 
 __all__ = ["Role", "WebSocketConnection"]
 
 Buffer = bytes | bytearray | memoryview
 
-_FINAL_TEXT = FIN | Opcode.TEXT
-_FINAL_BINARY = FIN | Opcode.BINARY
+_FINAL_TEXT = FIN | int(Opcode.TEXT)
+_FINAL_BINARY = FIN | int(Opcode.BINARY)
 _JOIN_BELOW = 2048
 """A payload under this many bytes is joined to its header at once; over it, it isn't copied."""
 
@@ -156,7 +156,7 @@ class WebSocketConnection:
         if self._unarmed:
             self._arm(now)
         events: list[Event] = []
-        if self._receiving:
+        if self.state is OPEN or self._receiving:
             try:
                 self._read(data, events)
             except RemoteProtocolError as fault:
@@ -314,8 +314,11 @@ class WebSocketConnection:
             self._send_pongs()
         if self._owed is not None and (not hold_close or self._overdue):
             self._send_owed()
-        data = b"".join(self._out)
-        self._out.clear()
+        out = self._out
+        if not out:
+            return b""
+        data = b"".join(out) if len(out) > 1 else out[0]
+        out.clear()
         self.queued = 0
         return data
 
@@ -344,7 +347,7 @@ class WebSocketConnection:
 
     @property
     def _receiving(self) -> bool:
-        return self.state is State.OPEN or self.state is State.LOCAL_CLOSING
+        return self.state is OPEN or self.state is State.LOCAL_CLOSING
 
     def _read(self, data: Buffer, events: list[Event]) -> None:
         """Take frames from a read: whole ones by the scan, the last one piece by piece."""
@@ -494,9 +497,10 @@ class WebSocketConnection:
             raise LocalProtocolError("a fragmented message is unfinished; send its last fragment")
         if self.extensions:
             self._send_frame(Frame(opcode, payload), compress)
-        else:
+            return
+        if self.state is not OPEN:
             self._move(Trigger.SEND)
-            self._queue(FIN | opcode, payload)
+        self._queue(FIN | opcode, payload)
 
     def _send_frame(self, frame: Frame, compress: bool | None) -> None:
         self._move(Trigger.SEND)
@@ -521,12 +525,15 @@ class WebSocketConnection:
 
     def _queue(self, first: int, payload: bytes) -> None:
         """Write a frame into the queue."""
-        key = b"" if self._masked else self._masking_key()
-        header = build_header(first, len(payload), key)
-        if key:
+        length = len(payload)
+        if self._masked:
+            header = build_header(first, length)
+        else:
+            key = self._masking_key()
+            header = build_header(first, length, key)
             payload = mask(payload, key)
-        self.queued += len(header) + len(payload)
-        if len(payload) < _JOIN_BELOW:
+        self.queued += len(header) + length
+        if length < _JOIN_BELOW:
             self._out.append(header + payload)
         else:
             self._out += (header, payload)

@@ -56,6 +56,14 @@ class Fragment:
     data: str | bytes
     fin: bool
 
+    def __len__(self) -> int:
+        """Give the length of its data."""
+        return len(self.data)
+
+    def __bool__(self) -> bool:
+        """An empty part is a part: it may be the last one."""
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Closed:

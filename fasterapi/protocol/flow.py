@@ -7,17 +7,18 @@ pauses, resumes or aborts it; nothing here does.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection, Sized
 from typing import Generic, TypeVar
 
 from ..limits import MESSAGE_OVERHEAD, Limits
 
 __all__ = ["ReceiveQueue", "WriteProgress"]
 
-Item = TypeVar("Item")
+Item = TypeVar("Item", bound=Sized)
 
 
 class ReceiveQueue(Generic[Item]):
-    """What arrived and has not been asked for.
+    """What arrived and has not been asked for, text, bytes or parts of either.
 
     Each item counts its payload and ``MESSAGE_OVERHEAD``. ``full`` becomes true over the high-water
     mark and false again below half of it, so that a transport is not paused for each message.
@@ -33,27 +34,24 @@ class ReceiveQueue(Generic[Item]):
     __slots__ = ("_items", "full", "high_water", "size")
 
     def __init__(self, high_water: int) -> None:
-        self._items: deque[tuple[Item, int]] = deque()
+        self._items: deque[Item] = deque()
         self.high_water = high_water
         self.full = False
         self.size = 0
 
-    def put(self, item: Item, payload_size: int) -> None:
-        """Append an item that carries ``payload_size`` bytes."""
-        cost = payload_size + MESSAGE_OVERHEAD
-        self._items.append((item, cost))
-        self.size += cost
+    def extend(self, items: Collection[Item]) -> None:
+        """Append items; the ``len`` of each is what it carries."""
+        self._items.extend(items)
+        self.size += sum(map(len, items)) + MESSAGE_OVERHEAD * len(items)
         if self.size > self.high_water:
             self.full = True
 
-    def get(self) -> Item:
-        """Take the oldest item.
-
-        Raises:
-            IndexError: If there is none.
-        """
-        item, cost = self._items.popleft()
-        self.size -= cost
+    def get(self) -> Item | None:
+        """Take the oldest item; ``None`` if there is none."""
+        if not self._items:
+            return None
+        item = self._items.popleft()
+        self.size -= len(item) + MESSAGE_OVERHEAD
         if self.full and self.size <= self.high_water // 2:
             self.full = False
         return item
@@ -64,7 +62,7 @@ class ReceiveQueue(Generic[Item]):
         Raises:
             IndexError: If there is none.
         """
-        return self._items[0][0]
+        return self._items[0]
 
     def clear(self) -> None:
         """Drop everything."""

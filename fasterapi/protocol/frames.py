@@ -156,6 +156,8 @@ def build_header(first: int, length: int, key: bytes = b"") -> bytes:
         length: Of the payload, in bytes.
         key: The masking key, four bytes; empty for a server's frame.
     """
+    if not key and length < 126:
+        return bytes((first, length))
     mask_bit = 0x80 if key else 0
     if length < 126:
         return bytes((first, mask_bit | length)) + key

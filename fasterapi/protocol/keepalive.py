@@ -15,7 +15,6 @@ from ..limits import DEFAULT_LIMITS, MAX_OPEN_PINGS, Limits
 __all__ = ["Keepalive", "KeepaliveTimer", "PingBook"]
 
 
-
 @dataclass(frozen=True, slots=True)
 class Keepalive:
     """When to ping, and how long to wait.

@@ -32,6 +32,9 @@ class State(Enum):
     CLOSED = "closed"
 
 
+OPEN = State.OPEN  # for hot paths: a member of an Enum is looked up slowly
+
+
 class Trigger(Enum):
     """What moves it."""
 
