@@ -9,22 +9,32 @@ ordinary one, so cancellation, timeouts, task groups and debug mode know nothing
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any
 
-__all__ = ["wake"]
+__all__ = ["Resumption", "resume", "resumption"]
+
+Resumption = tuple[Callable[[Any], object], Context]
+"""What a task leaves with the future that it awaits: how to resume it, and in which context."""
 
 
-def wake(future: asyncio.Future[None], loop: asyncio.AbstractEventLoop) -> None:
-    """Resume the one task that awaits ``future``: now if no task runs, else in the next turn.
+def resumption(future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> Resumption | None:
+    """Tell how to resume the task that awaits ``future`` at once.
 
-    A future that is done already, because its task was cancelled in this very turn, is left alone.
+    Returns:
+        ``None`` if it can't be: a task is running, the future is done (its task was cancelled in
+        this very turn), or it is not a single task that waits.
     """
-    if future.done():
-        return
-    callbacks = future._callbacks
-    if len(callbacks) == 1 and asyncio.current_task(loop) is None:
-        callback, context = callbacks[0]
-        future.remove_done_callback(callback)
-        future.set_result(None)
-        context.run(callback, future)
-    else:
-        future.set_result(None)
+    if future.done() or asyncio.current_task(loop) is not None:
+        return None
+    callbacks: list[Resumption] = future._callbacks
+    return callbacks[0] if len(callbacks) == 1 else None
+
+
+def resume(future: asyncio.Future[Any], value: Any, resumption: Resumption) -> None:
+    """Set the future's result, and resume its task now instead of in the loop's next turn."""
+    callback, context = resumption
+    future.remove_done_callback(callback)
+    future.set_result(value)
+    context.run(callback, future)

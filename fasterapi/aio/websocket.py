@@ -20,7 +20,7 @@ from ..protocol.events import Event, Fragment
 from ..protocol.headers import HeaderPairs
 from ..protocol.state import OPEN, State
 from .channel import DONE, Channel
-from .wakeup import wake
+from .wakeup import resume, resumption
 
 if TYPE_CHECKING:
     from .http import HTTPProtocol
@@ -136,8 +136,7 @@ class WebSocketProtocol(WebSocketChannel):
         websocket = self.websocket
         connection = self.connection
         if events:
-            websocket._dispatch(events)
-            websocket._wake()
+            websocket._take(events)
         if not self.corked and (connection.state is not OPEN or connection.has_data_to_send()):
             self.flush_soon()
         if websocket._inbox.full and connection.state is OPEN:
@@ -190,7 +189,7 @@ class WebSocket(WebSocketBase):
         super().__init__(*args, **options)
         self._http: HTTPProtocol | None = http
         self._channel: WebSocketProtocol | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[Message | None] | None = None
         self._burst = 0  # messages handed out since the handler last waited
         self._close_waiters: list[asyncio.Future[None]] = []
         self._pings: dict[bytes, asyncio.Future[float]] = {}
@@ -239,8 +238,12 @@ class WebSocket(WebSocketBase):
         self._begin_receive()
         if self._burst >= MAX_BURST:
             await self._take_turns()
-        while (message := self._next_message()) is None:
-            await self._arrival()
+        message = self._next_message() if self._ending or self._inbox.items else None
+        while message is None:
+            message = await self._arrival()
+            if message is None:
+                message = self._next_message()
+        self._answering = True
         self._burst += 1
         channel = self._channel
         if channel is not None and not channel._reading:
@@ -269,8 +272,12 @@ class WebSocket(WebSocketBase):
         finished = False
         try:
             while not finished:
-                while (part := self._next_part()) is None:
-                    await self._arrival()
+                part = self._next_part()
+                while part is None:
+                    part = await self._arrival()
+                    if part is None:
+                        part = self._next_part()
+                self._answering = True
                 self._caught_up()
                 finished = not isinstance(part, Fragment) or part.fin
                 yield part.data if isinstance(part, Fragment) else part
@@ -441,8 +448,8 @@ class WebSocket(WebSocketBase):
         assert self._channel is not None
         return self._channel.sent()
 
-    def _arrival(self) -> asyncio.Future[None]:
-        """Give a future that is over when there may be something to receive."""
+    def _arrival(self) -> asyncio.Future[Message | None]:
+        """Give a future of the next message, or of ``None`` when there may be one to take."""
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             raise ConcurrentReceive(
@@ -460,13 +467,35 @@ class WebSocket(WebSocketBase):
         self._flush()
         await asyncio.sleep(0)
 
+    def _take(self, events: list[Event]) -> None:
+        """Take what the connection reported, and wake whoever waits for it.
+
+        A message that is waited for goes to its handler directly if that can be resumed at once: a
+        message given to a future would be lost if the task were cancelled before it runs.
+        """
+        waiter = self._waiter
+        how = None
+        if waiter is not None and isinstance(events[0], (str, bytes)):
+            how = resumption(waiter, self._server.loop)
+        if waiter is None or how is None:
+            self._dispatch(events)
+            self._wake()
+            return
+        self._waiter = None
+        if len(events) > 1:
+            self._dispatch(events[1:])
+            if self._ending:
+                self._release()
+        resume(waiter, events[0], how)
+
     def _wake(self) -> None:
         if self._ending:
             self._release()
         waiter = self._waiter
         if waiter is not None and (self._ending or self._inbox):
             self._waiter = None
-            wake(waiter, self._server.loop)
+            if not waiter.done():
+                waiter.set_result(None)
 
     def _release(self) -> None:
         """Wake everyone who waits for the end, or for an answer that will not come."""

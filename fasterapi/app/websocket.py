@@ -241,14 +241,24 @@ class WebSocketBase:
             ConnectionClosed: If there will be none: the handler has reached the end, and an owed
                 Close goes out.
         """
-        while (part := self._next_part()) is not None:
-            if not isinstance(part, Fragment):
+        while (part := self._inbox.get()) is not None:
+            if isinstance(part, Fragment):
+                part = self._gather(part)
+            if part is not None:
+                self._answering = True
                 return part
-            self._parts.append(part.data)
-            if part.fin:
-                parts, self._parts = self._parts, []
-                return _join(parts)
-        return None
+        return self._nothing_yet()
+
+    def _gather(self, part: Fragment) -> Message | None:
+        """Put a part to those before it; give the message if it is the last."""
+        if self._skipping:
+            self._skipping = not part.fin
+            return None
+        self._parts.append(part.data)
+        if not part.fin:
+            return None
+        parts, self._parts = self._parts, []
+        return _join(parts)
 
     def _next_part(self) -> Message | Fragment | None:
         """Take the next message, or in streaming mode the next part of one; errors as above."""
@@ -258,11 +268,13 @@ class WebSocketBase:
                 continue
             self._answering = True
             return part
+        return self._nothing_yet()
+
+    def _nothing_yet(self) -> None:
         if self._ending:
             self._answering = False
             self._flush()
             raise self._closed_error()
-        return None
 
     def _begin_stream(self) -> None:
         """Have messages handed on in parts."""

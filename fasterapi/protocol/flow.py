@@ -28,29 +28,30 @@ class ReceiveQueue(Generic[Item]):
 
     Attributes:
         full: Whether reading should pause.
+        items: What waits, the oldest first.
         size: Bytes that wait.
     """
 
-    __slots__ = ("_items", "full", "high_water", "size")
+    __slots__ = ("full", "high_water", "items", "size")
 
     def __init__(self, high_water: int) -> None:
-        self._items: deque[Item] = deque()
+        self.items: deque[Item] = deque()
         self.high_water = high_water
         self.full = False
         self.size = 0
 
     def extend(self, items: Collection[Item]) -> None:
         """Append items; the ``len`` of each is what it carries."""
-        self._items.extend(items)
+        self.items.extend(items)
         self.size += sum(map(len, items)) + MESSAGE_OVERHEAD * len(items)
         if self.size > self.high_water:
             self.full = True
 
     def get(self) -> Item | None:
         """Take the oldest item; ``None`` if there is none."""
-        if not self._items:
+        if not self.items:
             return None
-        item = self._items.popleft()
+        item = self.items.popleft()
         self.size -= len(item) + MESSAGE_OVERHEAD
         if self.full and self.size <= self.high_water // 2:
             self.full = False
@@ -62,16 +63,16 @@ class ReceiveQueue(Generic[Item]):
         Raises:
             IndexError: If there is none.
         """
-        return self._items[0]
+        return self.items[0]
 
     def clear(self) -> None:
         """Drop everything."""
-        self._items.clear()
+        self.items.clear()
         self.size = 0
         self.full = False
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self.items)
 
 
 class WriteProgress:
