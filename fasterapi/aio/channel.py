@@ -48,8 +48,8 @@ class Channel(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_linger_until", "_paused", "_progress", "_reading", "_waiters", "aborted", "bucket", "client",
-        "corked", "limits", "lost", "server", "transport",
+        "_linger_until", "_paused", "_progress", "_reading", "_waiters", "aborted", "bucket",
+        "client", "corked", "limits", "lost", "server", "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport

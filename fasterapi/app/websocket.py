@@ -247,7 +247,8 @@ class WebSocketBase:
             if part is not None:
                 self._answering = True
                 return part
-        return self._nothing_yet()
+        self._check_end()
+        return None
 
     def _gather(self, part: Fragment) -> Message | None:
         """Put a part to those before it; give the message if it is the last."""
@@ -268,9 +269,11 @@ class WebSocketBase:
                 continue
             self._answering = True
             return part
-        return self._nothing_yet()
+        self._check_end()
+        return None
 
-    def _nothing_yet(self) -> None:
+    def _check_end(self) -> None:
+        """Raise ``ConnectionClosed`` if nothing will come; an owed Close goes out."""
         if self._ending:
             self._answering = False
             self._flush()
