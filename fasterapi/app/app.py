@@ -322,8 +322,8 @@ class App:
 
 def _refuse_method(request: Request, routes: Sequence[Route]) -> Response:
     """Answer a method that no route has: 405, or OPTIONS with what there is."""
-    methods = dict.fromkeys(method for route in routes for method in route.methods)
-    fields = [("Allow", ", ".join([*methods, "OPTIONS"]))]
+    methods = [method for route in routes for method in route.methods]
+    fields = [("Allow", ", ".join(dict.fromkeys([*methods, "OPTIONS"])))]
     if request.method != "OPTIONS":
         return error_response(405, headers=fields)
     wanted = request.headers.get("access-control-request-method")
