@@ -7,7 +7,7 @@ permessage-deflate does with RSV1, so it goes through all that a real extension 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 import websockets.exceptions
@@ -34,7 +34,7 @@ from fasterapi.protocol import (
 )
 from fasterapi.protocol.extensions import Params, claimed_bits
 
-from .wire import BINARY, CONT, PING, TEXT, Peer, closes, connect, every_way, payloads
+from .wire import BINARY, CLOSE, CONT, PING, TEXT, Peer, closes, connect, every_way, payloads
 
 RSV1, RSV2, RSV3 = 0x40, 0x20, 0x10
 
@@ -128,6 +128,14 @@ def test_offers_are_parsed(value: str, expected: list[tuple[str, Params]]) -> No
     offers = parse_extensions([value])
     assert [(offer.name, list(offer.params)) for offer in offers] == expected
     assert websockets.headers.parse_extension(value.strip()) == expected
+
+
+def test_an_offer_is_frozen() -> None:
+    offer = ExtensionOffer("foo")
+    assert hash(offer) == hash(ExtensionOffer("foo", ()))
+    assert not hasattr(offer, "__dict__")
+    with pytest.raises(FrozenInstanceError):
+        offer.name = "bar"  # type: ignore[misc]
 
 
 def test_several_fields_are_one_list() -> None:
@@ -233,7 +241,7 @@ def test_an_offer_may_be_declined_and_a_later_one_taken() -> None:
 def test_extensions_encode_in_the_order_of_the_factories() -> None:
     offered = [ExtensionOffer("double"), ExtensionOffer("reverse")]
     factories = [Factory("reverse", Reverse), Factory("double", Double)]
-    responses, extensions = negotiate(offered, factories)
+    responses, extensions = negotiate(iter(offered), factories)
     assert [response.name for response in responses] == ["reverse", "double"]
     assert [type(extension) for extension in extensions] == [Reverse, Double]
 
@@ -375,6 +383,7 @@ def test_in_streaming_mode_a_decoded_frame_is_a_fragment() -> None:
         (PEER.frame(TEXT, b"x", rsv=RSV1), 1002, "reserved bit set, and no extension to claim it"),
         (PEER.frame(TEXT, b"x", rsv=RSV1 | RSV2), 1002, "reserved bit set, and no extension"),
         (PEER.frame(PING, b"x", rsv=RSV2), 1002, "reserved bit set, and no extension to claim it"),
+        (PEER.frame(CLOSE, b"", rsv=RSV2), 1002, "reserved bit set, and no extension to claim it"),
         (PEER.frame(BINARY, b"x", rsv=RSV3), 1002, "reserved bit that no extension cleared"),
         (PEER.frame(BINARY, b"x!", rsv=RSV2), 1007, "not to be reversed"),
         (PEER.frame(TEXT, b"\xff", rsv=RSV2), 1007, "text that is not UTF-8"),

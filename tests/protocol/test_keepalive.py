@@ -23,6 +23,8 @@ from .wire import Peer, closes, connect, payloads
 
 def test_the_defaults_are_those_of_the_limits() -> None:
     assert Keepalive() == Keepalive(20.0, 20.0)
+    assert hash(Keepalive()) == hash(Keepalive(20.0, 20.0))
+    assert not hasattr(Keepalive(), "__dict__")
     assert Keepalive.from_limits(Limits(ping_interval=3, ping_timeout=None)) == Keepalive(3, None)
 
 

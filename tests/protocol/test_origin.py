@@ -22,6 +22,8 @@ from fasterapi.protocol.origin import check_origins
         ("HTTP://LocalHost", "lOCALhOST"),
         ("http://[::1]:8000", "[::1]:8000"),
         ("http://127.0.0.1:8000", "127.0.0.1:8000"),
+        ("ws://localhost", "localhost:80"),
+        ("wss://localhost", "localhost:443"),
     ],
 )
 def test_the_request_s_own_host_may_connect(origin: str, host: str) -> None:

@@ -189,6 +189,15 @@ def test_scan_stops_in_front_of_what_it_will_not_take(kernels: ModuleType, bad: 
     assert found == (b"first", [5 << 8 | 0x81], len(frame(0x81, b"first")))
 
 
+@pytest.mark.parametrize("masked", [True, False])
+def test_scan_does_not_take_the_wrong_mask_bit_for_a_long_length(
+    kernels: ModuleType, masked: bool
+) -> None:
+    wrong = b"\x82\x00" if masked else b"\x82\x80"
+    looks_like_a_length = (65_536).to_bytes(8, "big") + bytes(70_000)
+    assert agree(kernels, wrong + looks_like_a_length, masked=masked) == (b"", [], 0)
+
+
 def test_scan_of_a_server_s_frames_stops_in_front_of_a_masked_one(kernels: ModuleType) -> None:
     data = frame(0x81, b"first", b"") + frame(0x81, b"Hi")
     assert agree(kernels, data, masked=False)[2] == len(frame(0x81, b"first", b""))
