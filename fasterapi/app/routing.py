@@ -79,7 +79,7 @@ class Pattern:
         self.shape = shape + re.escape(end)
         self.params = tuple(self._types)
         self.exact = None if self.params else end
-        self._regex = re.compile(expression + re.escape(end), re.DOTALL)
+        self._regex = re.compile(expression + re.escape(end))
         self._check_ambiguity()
 
     def match(self, path: str) -> dict[str, Any] | None:

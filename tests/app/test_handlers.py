@@ -197,6 +197,7 @@ def test_defaults_stand_unless_the_path_has_the_name() -> None:
     def handler(ws: object, page: int = 1, *args: Any, size: int = 10, **kwargs: Any) -> object:
         return ws, page, args, size, kwargs
 
+    assert call(lambda page=1: page) == 1
     assert call(handler, size=20, other=1) == ("the connection", 1, (), 20, {})
 
 
