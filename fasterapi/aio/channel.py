@@ -65,7 +65,7 @@ class Channel(asyncio.Protocol):
         self._paused = False
         self._reading = True
         self._progress: WriteProgress | None = None
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: list[asyncio.Future[None]] | None = None
         self._linger_until: float | None = None
 
     # -------------------------------------------------------------------- for a deriving class
@@ -104,7 +104,7 @@ class Channel(asyncio.Protocol):
         if not self._paused:
             return DONE
         waiter: asyncio.Future[None] = self.server.loop.create_future()
-        self._waiters.append(waiter)
+        self._waiters = [*(self._waiters or ()), waiter]
         return waiter
 
     def check_buffer(self, queued: int = 0) -> None:
@@ -136,8 +136,8 @@ class Channel(asyncio.Protocol):
             self._wake_waiters()
 
     def _wake_waiters(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
+        waiters, self._waiters = self._waiters, None
+        for waiter in waiters or ():
             if not waiter.done():
                 waiter.set_result(None)
 

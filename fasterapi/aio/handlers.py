@@ -59,10 +59,11 @@ class Call:
         request: The request.
     """
 
-    __slots__ = ("exchange", "http", "match", "request", "task", "threaded")
+    __slots__ = ("exchange", "http", "match", "request", "server", "task", "threaded")
 
     def __init__(self, http: HTTPProtocol, match: Match, request: Request) -> None:
         self.http = http
+        self.server = http.server
         self.match = match
         self.request = request
         self.task: asyncio.Task[None] | None = None
@@ -116,7 +117,7 @@ class Call:
         if refusal := self.prepare():
             self.http.respond(refusal)
             return False
-        server = self.http.server
+        server = self.server
         if not self.threaded:
             self.task = server.loop.create_task(self._run())
         elif not server.pool.submit(copy_context().run, self._run_in_thread):
@@ -145,7 +146,7 @@ class Call:
         except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001  # see _conclude
             error = raised
         self._conclude(value, error)
-        self.http.server.finished(self)
+        self.server.finished(self)
 
     def _run_in_thread(self) -> None:
         value = error = None
@@ -155,7 +156,7 @@ class Call:
             error = raised
         self._conclude(value, error)
         assert self.exchange is not None
-        self.exchange.call_soon(self.http.server.finished, self)
+        self.exchange.call_soon(self.server.finished, self)
 
     def _conclude(self, value: Any, error: BaseException | None) -> None:
         crash: BaseException | None
@@ -197,9 +198,15 @@ class WebSocketCall(Call):
 
     session: WebSocketBase
 
+    def start(self) -> bool:
+        """Start the handler, and let go of what the handshake took: most WebSockets live long."""
+        started = super().start()
+        del self.http
+        return started
+
     def prepare(self) -> Response | None:
         """Make the session, and judge the handshake before the handler sees it."""
-        app, route, http = self.http.server.app, self.match.route, self.http
+        app, route, http = self.server.app, self.match.route, self.http
         options = route.options
         assert isinstance(options, WebSocketOptions)
         handshake = ServerHandshake(
@@ -256,7 +263,7 @@ class SSECall(Call):
 
     def prepare(self) -> Response | None:
         """Make the session; a HEAD request is answered without a handler."""
-        app, options, http = self.http.server.app, self.match.route.options, self.http
+        app, options, http = self.server.app, self.match.route.options, self.http
         assert isinstance(options, SSEOptions)
         self.left = False
         self.began = http.server.clock()
@@ -302,7 +309,7 @@ class SSECall(Call):
 
     def conclude(self, value: Any, error: BaseException | None) -> BaseException | None:
         """End the stream."""
-        server = self.http.server
+        server = self.server
         if server.access_log:
             detail = "left by the client" if self.left else "ended"
             log_end(self.request, "SSE", detail, server.clock() - self.began)

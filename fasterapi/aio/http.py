@@ -174,6 +174,8 @@ class HTTPProtocol(Channel):
         rest = self._h1.upgrade(response)
         self.transport.write(self._h1.data_to_send())
         self._upgraded = True
+        self._request = self.call = None
+        del self._h1  # a WebSocket may live long, and has no use for it
         self.server.timers.cancel(self)
         return rest
 

@@ -191,8 +191,8 @@ class WebSocket(WebSocketBase):
         self._channel: WebSocketProtocol | None = None
         self._waiter: asyncio.Future[Message | None] | None = None
         self._burst = 0  # messages handed out since the handler last waited
-        self._close_waiters: list[asyncio.Future[None]] = []
-        self._pings: dict[bytes, asyncio.Future[float]] = {}
+        self._close_waiters: list[asyncio.Future[None]] | None = None
+        self._pings: dict[bytes, asyncio.Future[float]] | None = None
 
     # --------------------------------------------------------------------------- handshake
 
@@ -382,10 +382,11 @@ class WebSocket(WebSocketBase):
         """
         connection = self._sendable()
         payload = self._next_ping(payload)
-        if payload in self._pings:
+        pings = self._pings = self._pings or {}
+        if payload in pings:
             raise LocalProtocolError("a ping with this payload is still unanswered")
         connection.ping(payload, now=self._server.clock())
-        waiter = self._pings[payload] = self._server.loop.create_future()
+        waiter = pings[payload] = self._server.loop.create_future()
         waiter.add_done_callback(_look_at_exception)
         self._sent()
         return waiter
@@ -499,12 +500,12 @@ class WebSocket(WebSocketBase):
 
     def _release(self) -> None:
         """Wake everyone who waits for the end, or for an answer that will not come."""
-        waiters, self._close_waiters = self._close_waiters, []
-        for waiter in waiters:
+        waiters, self._close_waiters = self._close_waiters, None
+        for waiter in waiters or ():
             if not waiter.done():
                 waiter.set_result(None)
-        pings, self._pings = self._pings, {}
-        for ping in pings.values():
+        pings, self._pings = self._pings, None
+        for ping in pings.values() if pings else ():
             if not ping.done():
                 ping.set_exception(self._closed_error())
 
@@ -512,7 +513,7 @@ class WebSocket(WebSocketBase):
         if self._ending:
             return DONE
         waiter = self._server.loop.create_future()
-        self._close_waiters.append(waiter)
+        self._close_waiters = [*(self._close_waiters or ()), waiter]
         return waiter
 
     def _caught_up(self) -> None:
@@ -521,7 +522,7 @@ class WebSocket(WebSocketBase):
             channel.resume_reading()
 
     def _answered_ping(self, payload: bytes, latency: float) -> None:
-        waiter = self._pings.pop(payload, None)
+        waiter = self._pings.pop(payload, None) if self._pings else None
         if waiter is not None and not waiter.done():
             waiter.set_result(latency)
 

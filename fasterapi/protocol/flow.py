@@ -35,13 +35,16 @@ class ReceiveQueue(Generic[Item]):
     __slots__ = ("full", "high_water", "items", "size")
 
     def __init__(self, high_water: int) -> None:
-        self.items: deque[Item] = deque()
+        # Most connections never have a message wait, and a deque is as large as all the rest.
+        self.items: deque[Item] | tuple[()] = ()
         self.high_water = high_water
         self.full = False
         self.size = 0
 
     def extend(self, items: Collection[Item]) -> None:
         """Append items; the ``len`` of each is what it carries."""
+        if isinstance(self.items, tuple):
+            self.items = deque()
         self.items.extend(items)
         self.size += sum(map(len, items)) + MESSAGE_OVERHEAD * len(items)
         if self.size > self.high_water:
@@ -49,7 +52,7 @@ class ReceiveQueue(Generic[Item]):
 
     def get(self) -> Item | None:
         """Take the oldest item; ``None`` if there is none."""
-        if not self.items:
+        if isinstance(self.items, tuple) or not self.items:
             return None
         item = self.items.popleft()
         self.size -= len(item) + MESSAGE_OVERHEAD
@@ -63,11 +66,13 @@ class ReceiveQueue(Generic[Item]):
         Raises:
             IndexError: If there is none.
         """
+        if isinstance(self.items, tuple):
+            raise IndexError("nothing waits")
         return self.items[0]
 
     def clear(self) -> None:
         """Drop everything."""
-        self.items.clear()
+        self.items = ()
         self.size = 0
         self.full = False
 

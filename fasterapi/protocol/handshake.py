@@ -89,7 +89,7 @@ class ServerHandshake:
         self._subprotocols = _check_subprotocols(subprotocols)
         self._factories = extensions
         self._extensions: list[Extension] = []
-        self._answered = self._accepted = False
+        self._checked = self._answered = self._accepted = False
         self._offered = parse_list(request.headers.get("sec-websocket-protocol", "") or "")
         self.subprotocol = next(
             (name for name in self._subprotocols if name in self._offered), None
@@ -106,6 +106,8 @@ class ServerHandshake:
         Raises:
             HandshakeError: With the status that answers it: 400, 403, 405, 426, 501 or 505.
         """
+        if self._checked:
+            return
         if self.is_connect:
             self._check_connect()
         else:
@@ -116,6 +118,7 @@ class ServerHandshake:
         if not all(map(is_token, self._offered)):
             raise HandshakeError(400, "malformed Sec-WebSocket-Protocol header")
         self._check_origin()
+        self._checked = True
 
     def accept(self, *, subprotocol: str | None = None, headers: HeaderPairs = ()) -> Response:
         """Agree, and give the response that says so: 101, or 200 for an Extended CONNECT.
