@@ -186,7 +186,7 @@ class HTTPCall(Call):
 
     def conclude(self, value: Any, error: BaseException | None) -> BaseException | None:
         """Answer with what it returned."""
-        response, crash = to_outcome(value, error)
+        response, crash = to_outcome(value, error, self.server.app.dumps)
         (self.exchange or self.http).respond(response)
         return crash if isinstance(crash, Exception) else None
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from ..app.log import log_end, log_fault
-from ..app.websocket import WebSocketBase
+from ..app.websocket import Received, WebSocketBase
 from ..errors import ConcurrentReceive, ConnectionClosed, LocalProtocolError
 from ..limits import MAX_BURST
 from ..protocol.connection import WebSocketConnection
@@ -226,7 +226,7 @@ class WebSocket(WebSocketBase):
 
     # ----------------------------------------------------------------------------- receiving
 
-    async def receive(self) -> Message:
+    async def receive(self) -> Received:
         """Wait for the next message: ``str`` for text, ``bytes`` for binary.
 
         It may be cancelled, or put under a timeout, without losing a message.
@@ -288,7 +288,7 @@ class WebSocket(WebSocketBase):
         """Iterate over messages until the connection closes, however it does."""
         return self
 
-    async def __anext__(self) -> Message:
+    async def __anext__(self) -> Received:
         """Give the next message."""
         try:
             return await self.receive()

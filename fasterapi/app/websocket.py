@@ -34,6 +34,9 @@ __all__ = ["WebSocketBase"]
 
 Message = str | bytes
 Part = str | bytes
+Received = str | Any
+"""What ``receive`` gives, ``str`` or ``bytes``, as a type that a handler need not narrow: most
+know which of the two their clients send, and a type checker would hold the other against them."""
 
 _TO_KEEP = (str, bytes, Fragment)  # what waits for the handler
 Buffer = bytes | bytearray | memoryview

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ..app.websocket import WebSocketBase
+from ..app.websocket import Received, WebSocketBase
 from ..errors import ConcurrentReceive, ConnectionClosed, LocalProtocolError
 from ..protocol.events import Event, Fragment
 from ..protocol.headers import HeaderPairs
@@ -99,7 +99,7 @@ class SyncWebSocket(WebSocketBase):
 
     # ----------------------------------------------------------------------------- receiving
 
-    def receive(self, timeout: float | None = None) -> Message:
+    def receive(self, timeout: float | None = None) -> Received:
         """Wait for the next message: ``str`` for text, ``bytes`` for binary.
 
         Args:
@@ -147,7 +147,7 @@ class SyncWebSocket(WebSocketBase):
             with self._lock:
                 self._end_stream(finished)
 
-    def __iter__(self) -> Iterator[Message]:
+    def __iter__(self) -> Iterator[Received]:
         """Iterate over messages until the connection closes, however it does."""
         while True:
             try:
