@@ -26,6 +26,7 @@ from ..protocol.http import Request, Response
 from ..sync.sse import SyncSSEConnection
 from ..sync.websocket import SyncWebSocket
 from .bridge import BridgeExchange
+from .callbacks import CallbackWebSocket
 from .sse import SSEConnection
 from .websocket import WebSocket
 
@@ -41,6 +42,9 @@ def start_call(http: HTTPProtocol, match: Match, request: Request) -> Call | Non
     Returns:
         The handler at work; ``None`` if the request is answered without one.
     """
+    if match.route.handler.style is Style.CALLBACKS:
+        start_callbacks(http, match, request)
+        return None
     kinds: dict[RouteKind, type[Call]] = {
         RouteKind.WEBSOCKET: WebSocketCall,
         RouteKind.SSE: SSECall,
@@ -191,6 +195,37 @@ class HTTPCall(Call):
         return crash if isinstance(crash, Exception) else None
 
 
+def _websocket_arguments(http: HTTPProtocol, match: Match, request: Request) -> dict[str, Any]:
+    """Give what every kind of WebSocket session is made of."""
+    app, options = http.server.app, match.route.options
+    assert isinstance(options, WebSocketOptions)
+    return {
+        "handshake": ServerHandshake(
+            request, subprotocols=options.subprotocols, origins=options.origins
+        ),
+        "path_params": match.params,
+        "limits": options.limits,
+        "dumps": app.dumps,
+        "loads": app.loads,
+    }
+
+
+def start_callbacks(http: HTTPProtocol, match: Match, request: Request) -> None:
+    """Open a WebSocket whose handler is an object with callbacks; no task or thread serves it."""
+    handler = match.route.handler
+    session = CallbackWebSocket(
+        request, exchange=http, http=http, **_websocket_arguments(http, match, request)
+    )
+    if refusal := session._check():
+        http.respond(refusal)
+        return
+    try:
+        session.bind(handler.call(session, request, match.params), handler.name)
+    except Exception as error:  # noqa: BLE001  # the handler's, whatever it is
+        if session._conclude(error):
+            log_crash(request, handler.name, error)
+
+
 class WebSocketCall(Call):
     """The handler of a WebSocket."""
 
@@ -206,19 +241,8 @@ class WebSocketCall(Call):
 
     def prepare(self) -> Response | None:
         """Make the session, and judge the handshake before the handler sees it."""
-        app, route, http = self.server.app, self.match.route, self.http
-        options = route.options
-        assert isinstance(options, WebSocketOptions)
-        handshake = ServerHandshake(
-            self.request, subprotocols=options.subprotocols, origins=options.origins
-        )
-        arguments: dict[str, Any] = {
-            "handshake": handshake,
-            "path_params": self.match.params,
-            "limits": options.limits,
-            "dumps": app.dumps,
-            "loads": app.loads,
-        }
+        http = self.http
+        arguments = _websocket_arguments(http, self.match, self.request)
         if self.exchange is None:
             self.session = WebSocket(self.request, exchange=http, http=http, **arguments)
         else:

@@ -123,6 +123,8 @@ class WebSocketProtocol(WebSocketChannel):
 
     def _resumed(self) -> None:
         self.flush()
+        if not self._paused:
+            self.websocket.drained()
 
     def _tick(self, now: float) -> None:
         self._report(self.connection.tick(now))
@@ -416,6 +418,16 @@ class WebSocket(WebSocketBase):
         """Wait until the connection is closed, by whichever side; messages are left unread."""
         self._open()
         await self._closing()
+
+    def drained(self) -> None:
+        """Take note that the peer takes bytes again; tasks that wait for it are woken elsewhere."""
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait to be sent."""
+        if self._channel is None or self._connection is None:
+            return 0
+        return self._connection.queued + self._channel.transport.get_write_buffer_size()
 
     # ------------------------------------------------------------------------- the other side
 

@@ -26,7 +26,7 @@ from ..protocol.headers import HeaderPairs, Headers
 from ..protocol.http import Request, Response
 from ..protocol.origin import SAME_ORIGIN, Origins, check_origins
 from ..protocol.sse import to_json
-from .handlers import Handler
+from .handlers import Handler, Style
 from .options import (
     HTTPOptions,
     SSEOptions,
@@ -342,6 +342,8 @@ def _too_large(request: Request, limits: Limits) -> Response | None:
 
 def _check_style(kind: RouteKind, path: str, handler: Handler) -> None:
     who = f"{path}: {handler.name}()"
+    if handler.style is Style.CALLBACKS and kind is not RouteKind.WEBSOCKET:
+        raise TypeError(f"{path}: {handler.name} is a class; only WebSocket handlers may be")
     if handler.style.is_generator and kind is not RouteKind.SSE:
         raise TypeError(f"{who} is a generator; only event streams may be")
     if kind is RouteKind.WEBSOCKET and not handler.takes_connection:

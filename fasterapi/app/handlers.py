@@ -1,9 +1,10 @@
 """Handlers: which kind of function one is, and how it is called.
 
 An ``async def`` runs in the event loop, a ``def`` in a thread; each may be a generator where it
-makes an event stream. Arguments are found by name when the handler is registered, so that a
-mistake is an error at start-up and not in the first request. Annotations are hints: which class of
-connection a handler gets is decided by its kind and not by what it says.
+makes an event stream. A class is a callback handler: its methods are called in the event loop.
+Arguments are found by name when the handler is registered, so that a mistake is an error at
+start-up and not in the first request. Annotations are hints: which class of connection a handler
+gets is decided by its kind and not by what it says.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Style(Enum):
     FUNCTION = "def"
     ASYNC_GENERATOR = "async def with yield"
     GENERATOR = "def with yield"
+    CALLBACKS = "class"
 
     @property
     def is_generator(self) -> bool:
@@ -61,8 +63,6 @@ class Handler:
     )  # fmt: skip
 
     def __init__(self, function: Callable[..., Any], path: str, params: Sequence[str]) -> None:
-        if inspect.isclass(function):
-            raise TypeError(f"{path}: {function.__name__} is a class; a handler is a function")
         if not callable(function):
             raise TypeError(f"{path}: a handler has to be a function, not {function!r}")
         self.function = function
@@ -74,6 +74,9 @@ class Handler:
         for parameter in _parameters(function, f"{path}: {self.name}()"):
             self._bind(parameter, path, params)
         self.takes_connection = self._connection is not None
+        if self.style is Style.CALLBACKS:
+            _check_callbacks(function, f"{path}: {self.name}")
+            self.takes_connection = True
 
     def call(self, connection: object, request: Request, params: Mapping[str, Any]) -> Any:
         """Call the handler.
@@ -114,6 +117,22 @@ class Handler:
             )
 
 
+_CALLBACKS = ("on_open", "on_message", "on_drain", "on_close")
+
+
+def _check_callbacks(function: Any, who: str) -> None:
+    """Check a class whose methods are called: plain ones, ``on_message`` at least."""
+    if not callable(getattr(function, "on_message", None)):
+        raise TypeError(f"{who} is a class, and needs a method on_message(ws, message)")
+    for name in _CALLBACKS:
+        method = getattr(function, name, None)
+        if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
+            raise TypeError(
+                f"{who}.{name}() is async; callbacks run in the event loop and can't wait: "
+                "use a plain method, or an async function as the handler"
+            )
+
+
 def _parameters(function: Callable[..., Any], who: str) -> Sequence[inspect.Parameter]:
     try:
         return list(inspect.signature(function).parameters.values())
@@ -148,6 +167,8 @@ def _style(function: Any) -> Style:
     it gives. An object with ``__call__`` is what that method is: it may well run a coroutine to its
     end and give the result.
     """
+    if inspect.isclass(function):
+        return Style.CALLBACKS
     for fits, style in _STYLES:
         if fits(function):
             return style

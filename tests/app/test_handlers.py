@@ -244,14 +244,19 @@ def positional(ws: object, /) -> None: ...
 def needy(ws: object, room: str, size: int) -> None: ...
 
 
-class Callback:
-    def on_message(self, message: str) -> None: ...
+class NoCallback:
+    def on_open(self, ws: object) -> None: ...
+
+
+class AsyncCallback:
+    async def on_message(self, ws: object, message: str) -> None: ...
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (Callback, "Callback is a class; a handler is a function"),
+        (NoCallback, "NoCallback is a class, and needs a method on_message(ws, message)"),
+        (AsyncCallback, "AsyncCallback.on_message() is async; callbacks run in the event loop"),
         (None, "a handler has to be a function, not None"),
         ("echo", "a handler has to be a function, not 'echo'"),
         (positional, "positional() has the positional-only parameter 'ws'"),
