@@ -57,9 +57,12 @@ def extended_connect(
 def refusal(request: Request, **options: object) -> HandshakeError:
     """Give the error that refuses a request, and see that it makes a response."""
     handshake = ServerHandshake(request, **options)  # type: ignore[arg-type]
+    with pytest.raises(HandshakeError) as judged:
+        handshake.check()
     with pytest.raises(HandshakeError) as caught:
         handshake.accept()
     error = caught.value
+    assert (error.status, str(error)) == (judged.value.status, str(judged.value))
     with pytest.raises(LocalProtocolError, match="not accepted"):
         handshake.connection()
     response = handshake.refuse(error)
@@ -356,7 +359,13 @@ def test_a_request_can_be_rejected() -> None:
 
 @pytest.mark.parametrize(
     ("request_", "status"),
-    [(upgrade(), 101), (extended_connect(), 101), (extended_connect(), 200), (upgrade(), 99)],
+    [
+        (upgrade(), 101),
+        (upgrade(), 99),
+        (extended_connect(), 101),
+        (extended_connect(), 200),
+        (extended_connect(), 299),
+    ],
 )
 def test_a_status_that_accepts_does_not_reject(request_: Request, status: int) -> None:
     handshake = ServerHandshake(request_)
@@ -367,6 +376,7 @@ def test_a_status_that_accepts_does_not_reject(request_: Request, status: int) -
 
 def test_over_http_1_a_rejection_may_be_200() -> None:
     assert ServerHandshake(upgrade()).reject(200, body=b"plain page").status == 200
+    assert ServerHandshake(extended_connect()).reject(300).status == 300
 
 
 ANSWERS: list[Callable[[ServerHandshake], Response]] = [
@@ -513,11 +523,13 @@ def test_both_halves_agree() -> None:
     ours = ClientHandshake(
         "ws://localhost:8000/ws",
         subprotocols=["a", "b"],
-        extensions=[Factory("one"), Factory("two")],
+        extensions=[Factory("one", rsv=0x40), Factory("two", rsv=0x20)],
         origin="http://localhost:8000",
     )
     server = ServerHandshake(
-        ours.request, subprotocols=["b", "a"], extensions=[Factory("two"), Factory("one")]
+        ours.request,
+        subprotocols=["b", "a"],
+        extensions=[Factory("two", rsv=0x20), Factory("one", rsv=0x40)],
     )
     theirs = ours.connection(server.accept())
     assert theirs.subprotocol == server.connection().subprotocol == "b"
