@@ -88,6 +88,7 @@ class ServerHandshake:
         self.origins = check_origins(origins)
         self._subprotocols = _check_subprotocols(subprotocols)
         self._factories = extensions
+        self._offers: list[ExtensionOffer] = []
         self._extensions: list[Extension] = []
         self._checked = self._answered = self._accepted = False
         self._offered = parse_list(request.headers.get("sec-websocket-protocol", "") or "")
@@ -117,6 +118,7 @@ class ServerHandshake:
             self._check_key()
         if not all(map(is_token, self._offered)):
             raise HandshakeError(400, "malformed Sec-WebSocket-Protocol header")
+        self._offers = parse_extensions(self.request.headers.get_all("sec-websocket-extensions"))
         self._check_origin()
         self._checked = True
 
@@ -139,8 +141,7 @@ class ServerHandshake:
                 f"the client does not offer the subprotocol {subprotocol!r}, only {self._offered}"
             )
         chosen = self.subprotocol if subprotocol is None else subprotocol
-        offers = parse_extensions(self.request.headers.get_all("sec-websocket-extensions"))
-        responses, extensions = negotiate(offers, self._factories)
+        responses, extensions = negotiate(self._offers, self._factories)
         response = Response(
             200 if self.is_connect else 101,
             [*self._accepting(chosen, responses), *_check_headers(headers)],
