@@ -126,14 +126,12 @@ class HTTPProtocol(Channel):
 
     def _completed(self) -> None:
         """An exchange is complete: the next request may wait already."""
-        self._request = None
         self.call = None
+        self._request = self._h1.next_request(self.server.clock())
         self._settle()
-        if not self.lost and self._linger_until is None and not self.transport.is_closing():
-            request = self._h1.next_request(self.server.clock())
-            if request is not None:
-                # Not now: a handler that answers at once would nest as deep as the pipeline.
-                self.server.loop.call_soon(self._serve_next, request)
+        if self._request is not None:
+            # Not now: a handler that answers at once would nest as deep as the pipeline.
+            self.server.loop.call_soon(self._serve_next, self._request)
 
     def _serve_next(self, request: Request) -> None:
         if not self.lost:
