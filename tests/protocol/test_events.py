@@ -50,3 +50,8 @@ def test_who_closed_and_how_long_a_pong_took_do_not_count_in_a_comparison() -> N
 
 def test_every_kind_of_event_is_in_the_union() -> None:
     assert set(Event.__args__) == {str, bytes, *map(type, EVENTS)}  # type: ignore[attr-defined]
+
+
+def test_a_fragment_is_as_long_as_its_data_and_true_even_if_empty() -> None:
+    assert [len(Fragment(data, False)) for data in ("", "µ€", b"abc")] == [0, 2, 3]
+    assert Fragment("", True)
