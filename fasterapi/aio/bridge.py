@@ -188,6 +188,7 @@ class BridgeExchange:
         if self._ended:
             raise ConnectionClosed
         self._http.send_data(data)
+        self._http.flush()
 
     def _end(self) -> None:
         self._outflow._carry()

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Generator
 from typing import TYPE_CHECKING
 
 from ..app.log import log_fault
-from ..limits import Limits
+from ..limits import MAX_BURST, Limits
 from ..protocol.flow import WriteProgress
 
 if TYPE_CHECKING:
@@ -48,13 +48,14 @@ class Channel(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_linger_until", "_paused", "_progress", "_reading", "_waiters", "aborted", "bucket",
-        "client", "corked", "limits", "lost", "server", "transport",
+        "_burst", "_linger_until", "_paused", "_progress", "_reading", "_waiters", "aborted",
+        "bucket", "client", "corked", "limits", "lost", "server", "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport
 
     def __init__(self, server: Server, limits: Limits) -> None:
+        self._burst = 0  # sends in this turn of the loop
         self.server = server
         self.limits = limits
         self.client = ""
@@ -99,10 +100,39 @@ class Channel(asyncio.Protocol):
             self.corked = True
             self.server.flush_soon(self)
 
+    def sent(self, queued: int) -> Awaitable[None]:
+        """Write what has just been queued, with whatever else this turn of the loop brings.
+
+        Args:
+            queued: Bytes that wait for ``flush``; over the high-water mark they don't.
+
+        Returns:
+            An awaitable that is over when more may be sent: at once, or when the peer has taken
+            enough, or after so many sends in one turn of the loop that others are due.
+        """
+        self._burst += 1
+        if queued > self.limits.write_high_water:
+            self.flush()
+        elif not self.corked:
+            self.corked = True
+            self.server.flush_soon(self)
+        return DONE if not self._paused and self._burst <= MAX_BURST else self._wait()
+
     def drain(self) -> Awaitable[None]:
         """Give an awaitable that is over when the write buffer is below its high-water mark."""
+        return self._wait() if self._paused else DONE
+
+    def uncork(self) -> None:
+        """Write at the end of a turn of the loop, and let a sender go on who gave way to others."""
+        self.corked = False
+        self._burst = 0
+        self.flush()
+        if not self._paused and self._waiters is not None:
+            self._wake_waiters()
+
+    def _wait(self) -> Awaitable[None]:
         if not self._paused:
-            return DONE
+            self.flush_soon()
         waiter: asyncio.Future[None] = self.server.loop.create_future()
         self._waiters = [*(self._waiters or ()), waiter]
         return waiter

@@ -8,6 +8,7 @@ transport.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, cast
 
 from ..app.log import log_access, log_fault
@@ -34,13 +35,14 @@ class HTTPProtocol(Channel):
         call: The handler at work on the current request.
     """
 
-    __slots__ = ("_h1", "_request", "_upgraded", "call")
+    __slots__ = ("_h1", "_request", "_streamed", "_upgraded", "call")
 
     def __init__(self, server: Server) -> None:
         super().__init__(server, server.app.limits)
         self.call: Call | None = None
         self._request: Request | None = None
         self._upgraded = False
+        self._streamed = 0  # bytes of a streamed body that wait for ``flush``
 
     # ---------------------------------------------------------------------- from the transport
 
@@ -111,8 +113,7 @@ class HTTPProtocol(Channel):
         """Write what is queued; read on, wait or close, as the state of things asks."""
         if self.lost or self._upgraded:
             return
-        if data := self._h1.data_to_send():
-            self.transport.write(data)
+        self._write()
         if self._h1.should_close and self._request is None:
             if self._h1.fault:
                 log_fault(self.client, self._h1.fault)
@@ -155,10 +156,24 @@ class HTTPProtocol(Channel):
     def send_data(self, data: bytes) -> None:
         """Write a piece of a streamed body; a peer that reads too slowly is cut off."""
         if self._paused:
-            self.check_buffer()
+            self.check_buffer(self._streamed)
         self._alive()
         self._h1.send_data(data)
-        self.transport.write(self._h1.data_to_send())
+        self._streamed += len(data)
+
+    def sent_data(self) -> Awaitable[None]:
+        """Have it written, one chunk for what is sent in one turn of the loop; see ``sent``."""
+        return self.sent(self._streamed)
+
+    def flush(self) -> None:
+        """Write what is queued, unless the transport has enough."""
+        if not self._paused and not self.lost and not self._upgraded:
+            self._write()
+
+    def _write(self) -> None:
+        self._streamed = 0
+        if data := self._h1.data_to_send():
+            self.transport.write(data)
 
     def end(self) -> None:
         """End a streamed body."""
@@ -188,6 +203,7 @@ class HTTPProtocol(Channel):
             log_access(request, response.status)
 
     def _resumed(self) -> None:
+        self.flush()
         if self.call is not None:
             self.call.resumed()
 

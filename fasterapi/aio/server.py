@@ -185,8 +185,7 @@ class Server:
     def _flush(self) -> None:
         corked, self._corked = self._corked, []
         for channel in corked:
-            channel.corked = False
-            channel.flush()
+            channel.uncork()
 
     def replace(self, old: Channel, new: Channel) -> None:
         """Note that a connection has become a WebSocket."""

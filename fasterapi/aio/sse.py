@@ -62,12 +62,12 @@ class SSEConnection(SSEBase):
             LocalProtocolError: If a field holds what can't be sent; see ``format_event``.
         """
         self._send(self._event(data, event, id, retry, comment), self._http.server.clock())
-        return self._http.drain()
+        return self._http.sent_data()
 
     def send_item(self, item: Any) -> Awaitable[None]:
         """Send what a generator yielded: a ``ServerSentEvent``, or the data of an event."""
         self._send(self._item(item), self._http.server.clock())
-        return self._http.drain()
+        return self._http.sent_data()
 
     def ping(self) -> Awaitable[None]:
         """Send a comment that clients ignore and proxies count as life."""

@@ -159,19 +159,6 @@ class WebSocketProtocol(WebSocketChannel):
             self.transport.write(data)
         self.settle()
 
-    def sent(self) -> Awaitable[None]:
-        """Write what a handler has just sent, with whatever else this turn of the loop brings.
-
-        Returns:
-            An awaitable that is over when more may be sent.
-        """
-        if self.connection.queued > self.limits.write_high_water:
-            self.flush()
-        elif not self.corked:
-            self.corked = True
-            self.server.flush_soon(self)
-        return self.drain() if self._paused else DONE
-
 
 class WebSocket(WebSocketBase):
     """A WebSocket for ``async def`` handlers.
@@ -324,7 +311,7 @@ class WebSocket(WebSocketBase):
             channel.connection.send_text(message, compress=compress)
         else:
             channel.connection.send_binary(message, compress=compress)
-        return channel.sent()
+        return channel.sent(channel.connection.queued)
 
     def send_text(self, text: str, *, compress: bool | None = None) -> Awaitable[None]:
         """Send a text message; see ``send``."""
@@ -459,7 +446,7 @@ class WebSocket(WebSocketBase):
 
     def _sent(self) -> Awaitable[None]:
         assert self._channel is not None
-        return self._channel.sent()
+        return self._channel.sent(self._channel.connection.queued)
 
     def _arrival(self) -> asyncio.Future[Message | None]:
         """Give a future of the next message, or of ``None`` when there may be one to take."""

@@ -346,6 +346,28 @@ def test_a_handler_that_never_waits_lets_others_run(run: Any) -> None:
     run(main())
 
 
+def test_a_handler_that_sends_without_end_lets_others_run(run: Any) -> None:
+    async def main() -> None:
+        sent = 0
+
+        async def endless(ws: WebSocket) -> None:
+            nonlocal sent
+            while True:
+                await ws.send("x")
+                sent += 1
+
+        peer = Peer(endless)
+        await peer.opened()
+        before = sent
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert 0 < sent - before <= 2 * (MAX_BURST + 1)
+        for call in peer.server.calls:
+            call.cancel()
+
+    run(main())
+
+
 def test_two_tasks_can_not_receive_at_once(run: Any) -> None:
     async def main() -> None:
         async def handler(ws: WebSocket) -> None:
