@@ -19,7 +19,7 @@ from ..protocol.connection import WebSocketConnection
 from ..protocol.http import Response
 from ..protocol.state import State
 from ..sync.websocket import SyncWebSocket
-from .websocket import WebSocketChannel
+from .carrier import WebSocketChannel
 
 if TYPE_CHECKING:
     from .http import HTTPProtocol

@@ -1,8 +1,7 @@
 """``WebSocket``: what an ``async def`` handler gets, on an asyncio transport.
 
 The session's state and rules are ``app.websocket``'s, the protocol's are the core's. What is here
-writes, waits and wakes: ``WebSocketProtocol`` for the transport's side, ``WebSocket`` for the
-handler's.
+waits and wakes; ``carrier`` is the transport's side.
 """
 
 from __future__ import annotations
@@ -11,153 +10,24 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
-from ..app.log import log_end, log_fault
 from ..app.websocket import Received, WebSocketBase
 from ..errors import ConcurrentReceive, ConnectionClosed, LocalProtocolError
 from ..limits import MAX_BURST
-from ..protocol.connection import WebSocketConnection
 from ..protocol.events import Event, Fragment
 from ..protocol.headers import HeaderPairs
-from ..protocol.state import OPEN, State
-from .channel import DONE, Channel
+from ..protocol.state import OPEN
+from .carrier import WebSocketProtocol
+from .channel import DONE
 from .wakeup import resume, resumption
 
 if TYPE_CHECKING:
     from .http import HTTPProtocol
     from .server import Server
 
-__all__ = ["WebSocket", "WebSocketChannel", "WebSocketProtocol"]
+__all__ = ["WebSocket"]
 
 Buffer = bytes | bytearray | memoryview
 Message = str | bytes
-
-
-class WebSocketChannel(Channel):
-    """The transport's side of a WebSocket, whoever serves its handler.
-
-    Args:
-        websocket: The handler's side.
-        connection: The protocol.
-        http: The connection that carried the handshake, whose transport it takes over.
-    """
-
-    __slots__ = ("_began", "connection", "websocket")
-
-    def __init__(
-        self, websocket: WebSocketBase, connection: WebSocketConnection, http: HTTPProtocol
-    ) -> None:
-        super().__init__(http.server, connection.limits)
-        self.websocket = websocket
-        self.connection = connection
-        self.transport = http.transport
-        self.client = http.client
-        self._paused, self._progress, self._reading = http._paused, http._progress, http._reading
-        self._began = self.server.clock()
-        self.transport.set_write_buffer_limits(high=self.limits.write_high_water)
-        self.transport.set_protocol(self)
-        self.server.replace(http, self)
-
-    def eof_received(self) -> bool:
-        """Take the peer's end; our own half ends when what we owe is written."""
-        self._take_eof()
-        return True
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Take the transport's end."""
-        super().connection_lost(error)
-        self.server.forget(self)
-        self._take_eof()
-        self._log_end()
-
-    def _take_eof(self) -> None:
-        """Tell the protocol that the peer sends no more."""
-        raise NotImplementedError
-
-    def _deadline(self) -> float | None:
-        return self.connection.next_deadline()
-
-    def settle(self) -> None:
-        """See to the deadlines and, once the WebSocket is closing, to the transport's end."""
-        if self.lost:
-            return
-        if self.connection.finished:
-            if self.transport.get_write_buffer_size():
-                self.transport.abort()
-            else:
-                self.transport.close()
-        elif self.connection.write_finished:
-            self.shut_write()
-        elif self.connection.state is not State.OPEN:
-            self.resume_reading()  # the peer's end is to come, whatever the handler left unread
-        self.reschedule()
-
-    def resume_reading(self) -> None:
-        """The handler has caught up."""
-        self.connection.reading = True
-        self.read(True)
-
-    def _log_end(self) -> None:
-        websocket = self.websocket
-        reason = f" {websocket.close_reason}" if websocket.close_reason else ""
-        detail = f"closed {websocket.close_code}{reason}"
-        if self.connection.failed:
-            log_fault(self.client, f'"WebSocket {websocket.request.target}" {detail}')
-        if self.server.access_log:
-            seconds = self.server.clock() - self._began
-            log_end(websocket.request, "WebSocket", detail, seconds)
-
-
-class WebSocketProtocol(WebSocketChannel):
-    """The transport's side of a ``WebSocket``."""
-
-    __slots__ = ()
-
-    websocket: WebSocket
-
-    def data_received(self, data: bytes) -> None:
-        """Take what the transport read."""
-        self._report(self.connection.receive_data(data, self.server.clock()))
-
-    def _take_eof(self) -> None:
-        self._report(self.connection.receive_eof(self.server.clock()))
-
-    def _resumed(self) -> None:
-        self.flush()
-        if not self._paused:
-            self.websocket.drained()
-
-    def _tick(self, now: float) -> None:
-        self._report(self.connection.tick(now))
-
-    def shut_down(self) -> None:
-        """Close with 1001."""
-        self.websocket._shut_down()
-
-    def _report(self, events: list[Event]) -> None:
-        """Hand events to the session and do what they ask of the transport."""
-        websocket = self.websocket
-        connection = self.connection
-        if events:
-            websocket._take(events)
-        if not self.corked and (connection.state is not OPEN or connection.has_data_to_send()):
-            self.flush_soon()
-        if websocket._inbox.full and connection.state is OPEN:
-            connection.reading = False
-            self.read(False)
-
-    def flush(self) -> None:
-        """Write what is queued, unless the transport has enough; close if that was all."""
-        if self._paused:
-            return
-        connection = self.connection
-        if connection.state is OPEN:
-            if data := connection.data_to_send():
-                self.transport.write(data)
-            return
-        data = self.websocket._data_to_send()
-        if data and not self.lost:
-            self.transport.write(data)
-        self.settle()
 
 
 class WebSocket(WebSocketBase):
