@@ -22,7 +22,7 @@ class SSEConnection(SSEBase):
     """An event stream for ``async def`` handlers.
 
     The response begins at the first event; until then an ``HTTPError`` that the handler raises is
-    answered with its status. When the client goes away the handler is cancelled. ``send`` writes
+    answered with its status. When the client goes away the handler is cancelled. ``send`` queues
     at once and returns an awaitable: await it to wait while the client reads slowly.
 
     See ``SSEBase`` for its attributes.

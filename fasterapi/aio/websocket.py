@@ -34,7 +34,7 @@ class WebSocket(WebSocketBase):
     """A WebSocket for ``async def`` handlers.
 
     The handshake is accepted at the first send or receive, or by ``accept``; until then ``reject``
-    declines it. ``send`` and its kin write at once and return an awaitable: await it to wait while
+    declines it. ``send`` and its kin queue at once and return an awaitable: await it to wait while
     the peer reads slowly (over ``Limits.write_high_water``); it is no coroutine, so a send that is
     not awaited is sent all the same. The peer's going raises ``ConnectionClosed``, from ``receive``
     and ``send`` alike; a handler may let it escape.

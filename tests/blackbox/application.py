@@ -101,19 +101,32 @@ app.websocket("/allow-list", origins=["http://good.test"])(echo)
 
 @app.websocket("/busy")
 async def busy(ws: WebSocket) -> None:
-    """Accept, and take a message a second."""
-    while True:
+    """Take a message now and then, and leave soon."""
+    for _ in range(4):
         await ws.receive()
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.3)
 
 
 @app.websocket("/def/busy")
 def busy_in_thread(ws: SyncWebSocket) -> None:
-    """Accept, and take a message a second."""
-    while True:
+    """Take a message now and then, and leave soon."""
+    for _ in range(4):
         ws.receive()
-        if ws.wait_closed(1):
-            return
+        time.sleep(0.3)
+
+
+@app.websocket("/occupied")
+async def occupied(ws: WebSocket) -> None:
+    """Take one message, and then none."""
+    await ws.receive()
+    await ws.wait_closed()
+
+
+@app.websocket("/def/occupied")
+def occupied_in_thread(ws: SyncWebSocket) -> None:
+    """Take one message, and then none."""
+    ws.receive()
+    ws.wait_closed()
 
 
 @app.websocket("/crash")
