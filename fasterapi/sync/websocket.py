@@ -302,10 +302,11 @@ class SyncWebSocket(WebSocketBase):
 
         Whoever watches the stream calls it when there is something to read.
         """
-        if self._inbox.full or not self._reading.acquire(blocking=False):
+        if not self._reading.acquire(blocking=False):
             return
         try:
-            self._read()
+            while not self._inbox.full and self._read():
+                pass
         except TimeoutError:
             pass  # the handler was quicker
         finally:
@@ -403,7 +404,8 @@ class SyncWebSocket(WebSocketBase):
             self._stream.rest()
             self.write_out()
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Read the stream once; tell whether there may be more to read."""
         try:
             data = self._stream.recv(_READ_SIZE)
         except BlockingIOError:
@@ -419,6 +421,7 @@ class SyncWebSocket(WebSocketBase):
                 self._take(connection.receive_data(data, now))
             else:
                 self._take(connection.receive_eof(now))
+        return bool(data)
 
     def write_out(self, blocking: bool = True) -> None:
         """Write what is queued; if another thread is writing, it writes that too.
