@@ -1,0 +1,327 @@
+"""The session behind both kinds of WebSocket handler, without a transport."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from fasterapi import ConnectionClosed, HTTPError, InvalidMessage, Limits, LocalProtocolError
+from fasterapi.app.websocket import WebSocketBase
+from fasterapi.protocol import (
+    ClientHandshake,
+    Response,
+    Role,
+    ServerHandshake,
+    State,
+    WebSocketConnection,
+)  # fmt: skip
+
+
+class Exchange:
+    """Keeps what a session answers."""
+
+    def __init__(self, rest: bytes = b"", *, gone: bool = False) -> None:
+        self.rest = rest
+        self.gone = gone
+        self.responses: list[Response] = []
+
+    def respond(self, response: Response) -> None:
+        if self.gone:
+            raise ConnectionClosed
+        self.responses.append(response)
+
+    def upgrade(self, response: Response) -> bytes:
+        self.respond(response)
+        return self.rest
+
+    def start_stream(self, response: Response) -> None: ...
+
+    def send_data(self, data: bytes) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class Session(WebSocketBase):
+    """A session that writes into memory."""
+
+    __slots__ = ("answered", "peer", "written")
+
+    def __init__(self, exchange: Exchange, **options: Any) -> None:
+        handshake = ServerHandshake(ClientHandshake("ws://test/").request, subprotocols=["a"])
+        super().__init__(
+            handshake.request,
+            handshake=handshake,
+            exchange=exchange,
+            dumps=json.dumps,
+            loads=json.loads,
+            **options,
+        )
+        self.peer = WebSocketConnection(Role.CLIENT)
+        self.written = b""
+        self.answered: list[tuple[bytes, float]] = []
+
+    def _flush(self) -> None:
+        self.written += self._data_to_send()
+
+    def _attach(self, rest: bytes) -> None:
+        self.receive(rest)
+
+    def _answered_ping(self, payload: bytes, latency: float) -> None:
+        self.answered.append((payload, latency))
+
+    def receive(self, data: bytes = b"") -> None:
+        """Take what the peer sent."""
+        data = data or self.peer.data_to_send()
+        self._dispatch(self._open().receive_data(data, 1.0))
+        self._flush()
+
+    def sent(self) -> list[Any]:
+        """Give what the peer gets."""
+        data, self.written = self.written, b""
+        return list(self.peer.receive_data(data))
+
+
+def opened(**options: Any) -> Session:
+    session = Session(Exchange(), **options)
+    session._open()
+    return session
+
+
+def test_the_first_use_accepts() -> None:
+    exchange = Exchange()
+    session = Session(exchange)
+    assert (session.state, session.is_open(), session.subprotocol) == (
+        State.CONNECTING, True, None,
+    )  # fmt: skip
+    session._send_message("hi", None)
+    session._flush()
+    assert [response.status for response in exchange.responses] == [101]
+    assert session.sent() == ["hi"]
+    assert session.state is State.OPEN
+
+
+def test_bytes_behind_the_handshake_are_the_first_message() -> None:
+    peer = WebSocketConnection(Role.CLIENT)
+    peer.send_text("early")
+    session = Session(Exchange(peer.data_to_send()))
+    session._begin_receive()
+    assert session._next_message() == "early"
+
+
+def test_a_handshake_is_answered_once() -> None:
+    session = opened()
+    with pytest.raises(LocalProtocolError, match="accepted already"):
+        session._accept(None, ())
+    with pytest.raises(LocalProtocolError, match="answered already"):
+        session._reject(403, (), b"")
+
+
+def test_a_rejected_handshake_is_closed() -> None:
+    exchange = Exchange()
+    session = Session(exchange)
+    session._reject(418, [("X", "y")], "no")
+    assert (exchange.responses[0].status, exchange.responses[0].body) == (418, b"no")
+    assert (session.state, session.is_open()) == (State.CLOSED, False)
+    for use in (session._begin_receive, lambda: session._send_message("x", None), session._open):
+        with pytest.raises(ConnectionClosed, match="rejected with status 418"):
+            use()
+    assert session._conclude(None) is False
+
+
+@pytest.mark.parametrize(
+    "headers", [[("X", "a\r\nb")], [("X\n", "a")], [("Upgrade", "x")], [("X", "a\0")]]
+)
+def test_headers_that_would_split_the_head_are_refused(headers: Any) -> None:
+    exchange = Exchange()
+    session = Session(exchange)
+    with pytest.raises(LocalProtocolError):
+        session._accept(None, headers)
+    assert exchange.responses == []
+    assert session._conclude(LocalProtocolError("x")) is True
+    assert exchange.responses[0].status == 500
+
+
+def test_a_client_that_left_before_the_answer() -> None:
+    session = Session(Exchange(gone=True))
+    with pytest.raises(ConnectionClosed):
+        session._open()
+
+
+def test_messages_wait_for_the_handler_and_then_the_end_comes() -> None:
+    session = opened()
+    for message in ("a", b"b", ""):
+        session.peer.send_text(message) if isinstance(message, str) else session.peer.send_binary(
+            message
+        )
+    session.peer.close(3000, "done")
+    session.receive()
+    assert (session.is_open(), session.close_code, session.close_reason) == (True, 3000, "done")
+    assert [session._next_message() for _ in range(3)] == ["a", b"b", ""]
+    assert session.is_open() is False
+    with pytest.raises(ConnectionClosed) as raised:
+        session._next_message()
+    assert (raised.value.code, raised.value.reason) == (3000, "done")
+
+
+def test_our_close_waits_for_the_answers_to_what_came_before() -> None:
+    session = opened()
+    session.peer.send_text("question")
+    session.peer.close(1000)
+    session.receive()
+    assert session.sent() == []
+    assert session._next_message() == "question"
+    session._flush()
+    assert session.sent() == []  # the handler may be about to answer
+    session._send_message("answer", None)
+    session._flush()
+    assert session.sent() == ["answer"]
+    session._begin_receive()
+    with pytest.raises(ConnectionClosed):
+        session._next_message()
+    assert [event.code for event in session.sent()] == [1000]
+
+
+def test_our_close_goes_out_at_once_where_nothing_is_to_be_answered() -> None:
+    session = opened()
+    session.peer.close(1000)
+    session.receive()
+    assert [event.code for event in session.sent()] == [1000]
+    with pytest.raises(ConnectionClosed):
+        session._send_message("too late", None)
+
+
+def test_what_arrives_behind_our_close_is_dropped() -> None:
+    session = opened()
+    session._close(1000, "")
+    session.peer.send_text("late")
+    session.receive()
+    assert session._next_message() is None
+    assert session.is_open() is False
+    with pytest.raises(ConnectionClosed) as raised:
+        session._send_message("x", None)
+    assert raised.value.code == 1000
+
+
+def test_fragments_are_put_together_and_streams_left_early_are_dropped() -> None:
+    session = opened()
+    session._begin_stream()
+    for part, fin in (("a", False), ("b", False), ("c", True)):
+        session.peer.send_fragment(part, fin=fin)
+    session.peer.send_text("whole")
+    session.receive()
+    assert getattr(session._next_part(), "data", None) == "a"
+    session._end_stream(finished=False)
+    assert session._next_message() == "whole"
+    session._begin_stream()
+    session.peer.send_fragment(b"1", fin=False)
+    session.peer.send_fragment(b"2", fin=True)
+    session.receive()
+    session._end_stream(finished=True)
+    assert session._next_message() == b"12"
+
+
+def test_a_part_of_an_abandoned_stream_is_not_a_part_either() -> None:
+    session = opened()
+    session._begin_stream()
+    session.peer.send_fragment("a", fin=False)
+    session.peer.send_fragment("b", fin=True)
+    session.peer.send_text("c")
+    session.receive()
+    session._next_part()
+    session._end_stream(finished=False)
+    session._begin_stream()
+    assert getattr(session._next_part(), "data", None) == "c"
+
+
+def test_pings_are_counted_and_pongs_reported() -> None:
+    session = opened()
+    first, second = session._next_ping(None), session._next_ping(None)
+    assert first != second
+    assert session._next_ping("é") == "é".encode()
+    connection = session._sendable()
+    connection.ping(first, now=0.5)
+    session._flush()
+    session.sent()
+    session.receive()
+    assert (session.latency, session.answered) == (0.5, [(first, 0.5)])
+
+
+@pytest.mark.parametrize(
+    ("convert", "message", "code"),
+    [("_text", b"x", 1003), ("_bytes", "x", 1003), ("_json", "{", 1007), ("_json", b"\xff", 1007)],
+)
+def test_a_message_of_no_use_closes_with_its_code(convert: str, message: Any, code: int) -> None:
+    session = opened()
+    with pytest.raises(InvalidMessage) as raised:
+        getattr(session, convert)(message)
+    assert session._conclude(raised.value) is False
+    assert [event.code for event in session.sent()] == [code]
+
+
+def test_json_may_come_in_both_kinds() -> None:
+    session = opened()
+    assert session._json('{"a": 1}') == session._json(b'{"a": 1}') == {"a": 1}
+    with pytest.raises(InvalidMessage):
+        session._json("[" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "crashed"),
+    [
+        (None, 1000, False),
+        (ConnectionClosed(1001), 1000, False),
+        (ValueError("x"), 1011, True),
+        (HTTPError(404), 1011, True),
+        (KeyboardInterrupt(), 1001, False),
+    ],
+)
+def test_the_handlers_end_closes(error: BaseException | None, code: int, crashed: bool) -> None:
+    session = opened()
+    assert session._conclude(error) is crashed
+    assert [event.code for event in session.sent()] == [code]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "crashed"),
+    [
+        (None, 101, False),
+        (HTTPError(401, "who?"), 401, False),
+        (ValueError("x"), 500, True),
+        (KeyboardInterrupt(), 503, False),
+    ],
+)
+def test_the_handlers_end_answers_a_handshake_that_waits(
+    error: BaseException | None, status: int, crashed: bool
+) -> None:
+    exchange = Exchange()
+    assert Session(exchange)._conclude(error) is crashed
+    assert [response.status for response in exchange.responses] == [status]
+
+
+def test_connection_closed_from_elsewhere_leaves_the_handshake_unanswered() -> None:
+    exchange = Exchange()
+    assert Session(exchange)._conclude(ConnectionClosed()) is False
+    assert exchange.responses == []
+
+
+def test_closing_before_accepting_is_a_403_and_stopping_a_503() -> None:
+    for end, status in ((lambda s: s._close(1000, ""), 403), (lambda s: s._shut_down(), 503)):
+        exchange = Exchange()
+        end(Session(exchange))
+        assert [response.status for response in exchange.responses] == [status]
+    session = opened()
+    session._shut_down()
+    assert [event.code for event in session.sent()] == [1001]
+
+
+def test_unread_messages_fill_the_inbox() -> None:
+    session = opened(limits=Limits(receive_high_water=1000))
+    for _ in range(8):
+        session.peer.send_text("x")
+    session.receive()
+    assert session._inbox.full
+    for _ in range(5):
+        session._next_message()
+    assert not session._inbox.full
