@@ -315,6 +315,9 @@ class BridgeStream:
         """Begin to carry a WebSocket."""
         self._protocol = protocol
         protocol.resume_reading()
+        if protocol.peer_ended:
+            protocol.eof_received()
+        protocol.reschedule()
         self._watch()
 
     def feed(self, data: bytes) -> None:

@@ -42,6 +42,7 @@ class WebSocketChannel(Channel):
         self.transport = http.transport
         self.client = http.client
         self._paused, self._progress, self._reading = http._paused, http._progress, http._reading
+        self.peer_ended = http.peer_ended
         self._began = self.server.clock()
         self.transport.set_write_buffer_limits(high=self.limits.write_high_water)
         self.transport.set_protocol(self)
@@ -49,8 +50,9 @@ class WebSocketChannel(Channel):
 
     def eof_received(self) -> bool:
         """Take the peer's end; our own half ends when what we owe is written."""
+        self.peer_ended = True
         self._take_eof()
-        return True
+        return self.transport.can_write_eof()  # over TLS the peer's end is ours
 
     def connection_lost(self, error: Exception | None) -> None:
         """Take the transport's end."""
@@ -71,10 +73,10 @@ class WebSocketChannel(Channel):
         if self.lost:
             return
         if self.connection.finished:
-            if self.transport.get_write_buffer_size():
-                self.transport.abort()
+            if self.peer_ended or not self.transport.get_write_buffer_size():
+                self.close_when_written()
             else:
-                self.transport.close()
+                self.transport.abort()  # it had its time
         elif self.connection.write_finished:
             self.shut_write()
         elif self.connection.state is not OPEN:
@@ -88,7 +90,8 @@ class WebSocketChannel(Channel):
 
     def _log_end(self) -> None:
         websocket = self.websocket
-        reason = f" {websocket.close_reason}" if websocket.close_reason else ""
+        # The reason may be the peer's, and hold a line of a log that nobody wrote.
+        reason = f" {websocket.close_reason!r}" if websocket.close_reason else ""
         detail = f"closed {websocket.close_code}{reason}"
         if self.connection.failed:
             log_fault(self.client, f'"WebSocket {websocket.request.target}" {detail}')

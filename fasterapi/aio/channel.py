@@ -44,12 +44,13 @@ class Channel(asyncio.Protocol):
         client: The peer's address for the log.
         lost: Whether the transport is gone.
         aborted: Whether we cut it; it will be gone in the next turn of the loop.
+        peer_ended: Whether the peer has ended its half of the connection.
         corked: Whether ``flush`` is going to be called in this turn of the loop.
     """
 
     __slots__ = (
         "_burst", "_linger_until", "_paused", "_progress", "_reading", "_waiters", "aborted",
-        "bucket", "client", "corked", "limits", "lost", "server", "transport",
+        "bucket", "client", "corked", "limits", "lost", "peer_ended", "server", "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport
@@ -61,6 +62,7 @@ class Channel(asyncio.Protocol):
         self.client = ""
         self.lost = False
         self.aborted = False
+        self.peer_ended = False
         self.corked = False
         self.bucket: int | None = None
         self._paused = False
@@ -223,18 +225,32 @@ class Channel(asyncio.Protocol):
             log_fault(self.client, fault)
             self.transport.abort()
 
+    def stop(self) -> None:
+        """Say goodbye, for the server stops; to whom it was said before, hang up."""
+        if self._linger_until is None:
+            self.shut_down()
+        else:
+            self.transport.close()
+
+    def close_when_written(self) -> None:
+        """End the connection when all is written, after ``close_timeout`` in any case."""
+        if self._linger_until is None:
+            self._linger_until = self.server.clock() + self.limits.close_timeout
+        self.transport.close()
+        self.reschedule()
+
     def shut_write(self) -> None:
         """End our half when all is written; the rest at the peer's end, or after close_timeout.
 
         Closing at once, with bytes of the peer's unread, would reset the connection and could cost
-        the peer what we wrote last (RFC 9112, section 9.6).
+        the peer what we wrote last (RFC 9112, section 9.6). A server that stops does not wait.
         """
         if self._linger_until is None and not self.lost:
+            if self.server.stopping or not self.transport.can_write_eof():
+                self.close_when_written()
+                return
             self._linger_until = self.server.clock() + self.limits.close_timeout
             self.read(True)
-            if not self.transport.can_write_eof():
-                self.transport.close()
-                return
             try:
                 self.transport.write_eof()
             except OSError:

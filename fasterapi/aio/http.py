@@ -22,7 +22,7 @@ from .handlers import Call, start_call
 if TYPE_CHECKING:
     from .server import Server
 
-__all__ = ["HTTPProtocol"]
+__all__ = ["HTTPProtocol", "client_name"]
 
 
 class HTTPProtocol(Channel):
@@ -50,7 +50,7 @@ class HTTPProtocol(Channel):
         """Begin: note the connection, or refuse it if there are too many."""
         self.transport = transport = cast(asyncio.Transport, transport)
         transport.set_write_buffer_limits(high=self.limits.write_high_water)
-        self.client = _client(transport)
+        self.client = client_name(transport.get_extra_info("peername"))
         self._h1 = HTTP1Connection(
             limits=self.limits,
             scheme="https" if transport.get_extra_info("sslcontext") else "http",
@@ -59,14 +59,18 @@ class HTTPProtocol(Channel):
             now=self.server.clock(),
         )
         if not self.server.admit(self):
-            self._refuse(f"over Limits.max_connections ({self.limits.max_connections})")
+            self._refuse()
             return
         self.reschedule()
 
-    def _refuse(self, why: str) -> None:
+    def _refuse(self) -> None:
         """Answer 503 without reading; the connection does not count."""
-        log_fault(self.client, f"503: {why}")
-        self._h1.refuse(error_response(503, "too many connections", headers=[("Retry-After", "1")]))
+        why = "shutting down"
+        if not self.server.stopping:
+            why = "too many connections"
+            limit = self.limits.max_connections
+            log_fault(self.client, f"503: {why}, over Limits.max_connections ({limit})")
+        self._h1.refuse(error_response(503, why, headers=[("Retry-After", "1")]))
         self._settle()
 
     def data_received(self, data: bytes) -> None:
@@ -80,13 +84,15 @@ class HTTPProtocol(Channel):
 
     def eof_received(self) -> bool:
         """Take the peer's end: whoever waits for an event stream has left."""
+        self.peer_ended = True
         if self._linger_until is not None or self._upgraded:
-            return False
+            return self._linger_until is None and self.transport.can_write_eof()
         self._h1.receive_eof(self.server.clock())
         if self.call is not None:
             self.call.half_closed()
         self._settle()
-        return self._request is not None
+        # What is being answered goes on; over TLS nothing does, when the peer has ended its half.
+        return self._request is not None and self.transport.can_write_eof()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Let the handler know."""
@@ -111,7 +117,7 @@ class HTTPProtocol(Channel):
 
     def _settle(self) -> None:
         """Write what is queued; read on, wait or close, as the state of things asks."""
-        if self.lost or self._upgraded:
+        if self.lost or self._upgraded or self._linger_until is not None:
             return
         self._write()
         if self._h1.should_close and self._request is None:
@@ -143,14 +149,16 @@ class HTTPProtocol(Channel):
 
     def respond(self, response: Response) -> None:
         """Write a whole response."""
-        self._log(response)
+        request = self._alive()
         self._h1.respond(response, now=self.server.clock())
+        self._log(request, response)
         self._completed()
 
     def start_stream(self, response: Response) -> None:
         """Write the head of a streamed response."""
-        self._log(response)
+        request = self._alive()
         self._h1.start_stream(response)
+        self._log(request, response)
         self._settle()
 
     def send_data(self, data: bytes) -> None:
@@ -183,8 +191,9 @@ class HTTPProtocol(Channel):
 
     def upgrade(self, response: Response) -> bytes:
         """Write the response to a handshake; the transport is the WebSocket's from now on."""
-        self._log(response)
+        request = self._alive()
         rest = self._h1.upgrade(response)
+        self._log(request, response)
         self.transport.write(self._h1.data_to_send())
         self._upgraded = True
         self._request = self.call = None
@@ -197,8 +206,7 @@ class HTTPProtocol(Channel):
             raise ConnectionClosed
         return self._request
 
-    def _log(self, response: Response) -> None:
-        request = self._alive()
+    def _log(self, request: Request, response: Response) -> None:
         if self.server.access_log:
             log_access(request, response.status)
 
@@ -211,6 +219,8 @@ class HTTPProtocol(Channel):
 
     def shut_down(self) -> None:
         """The server stops: an idle connection ends, one at work says that it is the last."""
+        if self._upgraded:
+            return  # the WebSocket that takes over is told
         self._h1.close_after_response()
         if self.call is not None:
             self.call.shut_down()
@@ -230,9 +240,12 @@ class HTTPProtocol(Channel):
         self._settle()
 
 
-def _client(transport: asyncio.Transport) -> str:
-    """Give the peer's address for logs and handlers; a unix socket has none."""
-    peer: Any = transport.get_extra_info("peername")
+def client_name(peer: Any) -> str:
+    """Give a peer's address for logs and handlers; that of a unix socket has none.
+
+    Args:
+        peer: The address as ``socket.getpeername`` gives it.
+    """
     if not isinstance(peer, tuple):
         return ""
     host, port = peer[:2]

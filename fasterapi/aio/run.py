@@ -65,14 +65,25 @@ async def _serve(server: Server, loop_name: str) -> None:
     await stop.wait()
     log.info("stopping; once more to stop at once")
     await server.stop()
+    stuck = [call.match.route.handler.name for call in server.calls if call.task is not None]
+    if stuck:
+        # The loop would wait for them for ever.
+        log.error("stopped without handlers that refuse to be cancelled: %s", ", ".join(stuck))
+        _exit(0)
     log.info("stopped")
 
 
 def _on_signal(stop: asyncio.Event, number: int) -> None:
     if stop.is_set():
-        logging.shutdown()
-        os._exit(128 + number)
+        _exit(128 + number)
     stop.set()
+
+
+def _exit(status: int) -> None:
+    """End the process, whatever tasks and threads are doing."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(status)
 
 
 def _loop_factory(

@@ -16,10 +16,12 @@ from email.utils import formatdate
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from ..app.log import log_fault
 from ..app.log import server as log
 from ..sync.threads import ThreadPool
+from .acceptor import Acceptor
 from .channel import Channel
-from .http import HTTPProtocol
+from .http import HTTPProtocol, client_name
 from .timers import Timers
 
 if TYPE_CHECKING:
@@ -89,6 +91,7 @@ class Server:
         self._corked: list[Channel] = []
         self._date = (0, "")
         self._listener: asyncio.Server | None = None
+        self._acceptor: Acceptor | None = None
         self._lifespan = contextlib.AsyncExitStack()
         self._idle: asyncio.Event | None = None
         self.loop: asyncio.AbstractEventLoop
@@ -122,11 +125,10 @@ class Server:
             return
         self.stopping = True
         self._idle = asyncio.Event()
-        if self._listener is not None:
-            self._listener.close()
+        self._close_listener()
         try:
             for channel in list(self.connections):
-                channel.shut_down()
+                channel.stop()
             await self._wait_idle(self._grace if grace is None else grace)
             await self._cut()
         finally:
@@ -192,7 +194,7 @@ class Server:
         self.connections.discard(old)
         self.connections.add(new)
         if self.stopping:
-            new.shut_down()
+            self.loop.call_soon(new.stop)  # when it is complete
 
     def forget(self, channel: Channel) -> None:
         """Note that a connection is gone."""
@@ -214,20 +216,58 @@ class Server:
     # ------------------------------------------------------------------------------ the rest
 
     async def _listen(self) -> asyncio.Server:
-        def make() -> HTTPProtocol:
-            return HTTPProtocol(self)
+        own = isinstance(self.loop, asyncio.SelectorEventLoop)
+        options = {**self._connection_options(), "backlog": self._backlog, "start_serving": not own}
+        unix = self._uds is not None or (
+            self._sock is not None and self._sock.family == socket.AF_UNIX
+        )
+        if unix:
+            listener = await self.loop.create_unix_server(
+                self._protocol, self._uds, sock=self._sock, **options
+            )
+        elif self._sock is not None:
+            listener = await self.loop.create_server(self._protocol, sock=self._sock, **options)
+        else:
+            listener = await self.loop.create_server(
+                self._protocol, self._host, self._port, **options
+            )
+        if own:
+            sockets = [sock.dup() for sock in listener.sockets]
+            for sock in sockets:
+                sock.listen(self._backlog)
+            self._acceptor = Acceptor(self.loop, sockets, self._connect)
+        return listener
 
-        common: dict[str, Any] = {"ssl": self._ssl, "backlog": self._backlog}
-        if self._ssl is not None:
-            common["ssl_handshake_timeout"] = self.app.limits.handshake_timeout
-            common["ssl_shutdown_timeout"] = self.app.limits.close_timeout
-        if self._sock is not None:
-            if self._sock.family == socket.AF_UNIX:
-                return await self.loop.create_unix_server(make, sock=self._sock, **common)
-            return await self.loop.create_server(make, sock=self._sock, **common)
-        if self._uds is not None:
-            return await self.loop.create_unix_server(make, self._uds, **common)
-        return await self.loop.create_server(make, self._host, self._port, **common)
+    def _close_listener(self) -> None:
+        if self._acceptor is not None:
+            self._acceptor.close()
+        if self._listener is not None:
+            self._listener.close()
+
+    def _protocol(self) -> HTTPProtocol:
+        return HTTPProtocol(self)
+
+    def _connection_options(self) -> dict[str, Any]:
+        if self._ssl is None:
+            return {}
+        return {
+            "ssl": self._ssl,
+            "ssl_handshake_timeout": self.app.limits.handshake_timeout,
+            "ssl_shutdown_timeout": self.app.limits.close_timeout,
+        }
+
+    async def _connect(self, sock: socket.socket) -> None:
+        """Serve a connection that was accepted; with TLS, when its handshake is done."""
+        client = ""
+        try:
+            client = client_name(sock.getpeername())
+            await self.loop.connect_accepted_socket(
+                self._protocol, sock, **self._connection_options()
+            )
+        except OSError as error:  # ssl.SSLError and every timeout are of this kind
+            sock.close()
+            what = "TLS handshake" if self._ssl is not None else "connection"
+            log_fault(client, f"{what} failed: {error}")
 
     def _check_idle(self) -> None:
         if self._idle is not None and not self.connections and not self.calls:

@@ -81,9 +81,17 @@ class Timers:
         for bucket in [b for b in self._buckets if b * RESOLUTION <= now]:
             for owner in self._buckets.pop(bucket):
                 owner.bucket = None
-                # A deadline that has passed already waits for the next bucket, so this ends.
-                deadline = owner.on_timer(now)
-                if deadline is not None:
-                    self.schedule(owner, max(deadline, now))
+                self._look_at(owner, now)
         if self._buckets:
             self._arm(min(self._buckets))
+
+    def _look_at(self, owner: Timed, now: float) -> None:
+        try:
+            deadline = owner.on_timer(now)
+        except Exception as error:  # noqa: BLE001  # reported; all others still have their time
+            context = {"message": f"a deadline of {owner!r} failed", "exception": error}
+            self._loop.call_exception_handler(context)
+            return
+        if deadline is not None:
+            # One that has passed already waits for the next bucket, so that a walk ends.
+            self.schedule(owner, max(deadline, now))

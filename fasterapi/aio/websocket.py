@@ -301,6 +301,8 @@ class WebSocket(WebSocketBase):
         self._http = None
         self._channel.resume_reading()
         self._channel.data_received(rest)
+        if self._channel.peer_ended:
+            self._channel.eof_received()
         self._channel.reschedule()
 
     def _flush(self) -> None:

@@ -27,6 +27,8 @@ Buffer = bytes | bytearray | memoryview
 Message = str | bytes
 
 _READ_SIZE = 65536
+_MARGIN = 1.0
+"""Seconds beyond ``close_timeout`` in which whoever keeps the deadlines has noticed that it passed."""
 
 
 class SyncWebSocket(WebSocketBase):
@@ -271,7 +273,7 @@ class SyncWebSocket(WebSocketBase):
             self._close(code, reason)
         self.write_out()
         if self._connection is not None:
-            self._done.wait(self._limits.close_timeout)
+            self._done.wait(self._limits.close_timeout + _MARGIN)
 
     def _close(self, code: int, reason: str) -> None:
         if self._connection is None:

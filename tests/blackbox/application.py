@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import resource
+import sys
 import threading
 import time
 from collections import Counter
@@ -31,15 +32,20 @@ from fasterapi import (
     WebSocket,
 )
 
-LIMITS = Limits(
-    ping_interval=None,
-    handshake_timeout=1.0,
-    keep_alive_timeout=1.0,
-    close_timeout=0.5,
-    answer_timeout=0.5,
-    write_timeout=1.0,
-    sse_start_delay=0.1,
-    max_threads=120,
+DEFAULTS = "--default-limits" in sys.argv
+LIMITS = (
+    Limits()
+    if DEFAULTS
+    else Limits(
+        ping_interval=None,
+        handshake_timeout=1.0,
+        keep_alive_timeout=1.0,
+        close_timeout=0.5,
+        answer_timeout=0.5,
+        write_timeout=1.0,
+        sse_start_delay=0.1,
+        max_threads=120,
+    )
 )
 PINGED = replace(LIMITS, ping_interval=0.3, ping_timeout=0.4)
 
@@ -113,6 +119,22 @@ def busy_in_thread(ws: SyncWebSocket) -> None:
     for _ in range(4):
         ws.receive()
         time.sleep(0.3)
+
+
+@app.websocket("/later")
+async def later(ws: WebSocket) -> None:
+    """Send each message back, later."""
+    async for message in ws:
+        await asyncio.sleep(0.05)
+        await ws.send(message)
+
+
+@app.websocket("/def/later")
+def later_in_thread(ws: SyncWebSocket) -> None:
+    """Send each message back, later."""
+    for message in ws:
+        time.sleep(0.05)
+        ws.send(message)
 
 
 @app.websocket("/occupied")
@@ -203,6 +225,13 @@ async def stubborn(ws: WebSocket) -> None:
             endings.append("cancelled")
 
 
+@app.websocket("/def/stubborn")
+def stubborn_in_thread(ws: SyncWebSocket) -> None:
+    """Refuse to end for a while, whatever is said."""
+    ws.accept()
+    time.sleep(60)
+
+
 # ------------------------------------------------------------------------------ plain routes
 
 
@@ -224,6 +253,13 @@ async def admin() -> str:
 async def slow() -> str:
     """Take a while."""
     await asyncio.sleep(0.05)
+    return "ok"
+
+
+@app.get("/slower")
+async def slower() -> str:
+    """Take a longer while."""
+    await asyncio.sleep(0.3)
     return "ok"
 
 
@@ -374,7 +410,7 @@ def main() -> None:
     parser.add_argument("--uds")
     parser.add_argument("--nofile", type=int)
     parser.add_argument("--grace", type=float, default=5.0)
-    parser.add_argument("--close-timeout", type=float)
+    parser.add_argument("--default-limits", action="store_true")
     arguments = parser.parse_args()
     if arguments.nofile:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

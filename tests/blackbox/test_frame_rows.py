@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from .conftest import Echo
-from .peer import BINARY, CLOSE, KEY, PING, PONG, TEXT, Frame, Peer, close, frame, hexed, text, xor
+from .peer import BINARY, CLOSE, KEY, PING, PONG, TEXT, Frame, close, frame, hexed, text, xor
 from .server import KIB, MIB, eventually
 
 MASK = "37 fa 21 3d"
