@@ -28,7 +28,7 @@ Message = str | bytes
 
 _READ_SIZE = 65536
 _MARGIN = 1.0
-"""Seconds beyond ``close_timeout`` in which whoever keeps the deadlines has noticed that it passed."""
+"""Seconds after ``close_timeout`` in which whoever keeps the deadlines has noticed it."""
 
 
 class SyncWebSocket(WebSocketBase):

@@ -155,6 +155,7 @@ def test_any_byte_is_a_sign_of_life(echo: Echo) -> None:
 def test_row_54_no_more_file_descriptors(loop: str) -> None:
     with ServerProcess(loop, "--nofile", "50") as server, ExitStack() as stack:
         before = server.websocket()
+        fds = server.fds()
         clients = [stack.enter_context(server.connect()) for _ in range(100)]
         eventually(lambda: server.fds() >= 49, "the limit is reached")
         cpu = server.cpu()
@@ -164,6 +165,7 @@ def test_row_54_no_more_file_descriptors(loop: str) -> None:
         assert before.read_message() == "still there?"
         for client in clients:
             client.close()
+        eventually(lambda: server.fds() <= fds, "the clients are gone")
         with server.websocket(rest=HI) as peer:
             assert peer.read_message() == "Hi"
         before.close()
