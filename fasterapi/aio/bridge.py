@@ -12,6 +12,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ConnectionClosed
@@ -134,6 +135,7 @@ class BridgeExchange:
 
     def __init__(self, http: HTTPProtocol) -> None:
         self._http = http
+        self._head: Response | None = None  # of a streamed response that has not begun
         self._ended = False
         self._outflow = Outflow(
             http.server.loop,
@@ -153,7 +155,8 @@ class BridgeExchange:
 
     def start_stream(self, response: Response) -> None:
         """Write the head of a streamed response; it does not wait for the loop."""
-        self._soon(self._start_stream, response)
+        self._head = response
+        self._soon(self._start)
 
     def send_data(self, data: bytes) -> None:
         """Write a piece of a streamed body."""
@@ -180,20 +183,28 @@ class BridgeExchange:
         """Have the loop call a function."""
         self._outflow.call_soon(function, *args)
 
-    def _start_stream(self, response: Response) -> None:
-        if not self._http.lost:
-            self._http.start_stream(response)
+    def _start(self) -> None:
+        """Write the head, unless what came after it has been quicker: the loop's own calls are."""
+        head, self._head = self._head, None
+        if head is not None:
+            with suppress(ConnectionClosed):
+                self._http.start_stream(head)
 
     def _write(self, data: bytes) -> None:
         if self._ended:
             raise ConnectionClosed
+        self._start()
         self._http.send_data(data)
         self._http.flush()
 
     def _end(self) -> None:
+        if self._ended:
+            return
+        self._start()
         self._outflow._carry()
         self._ended = True
         self._http.end()
+        self._outflow.lose()  # a thread that still waits to send
 
     def _upgrade(self, response: Response) -> bytes:
         rest = self._http.upgrade(response)

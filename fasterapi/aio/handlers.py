@@ -7,7 +7,7 @@ and when the server stops; it tells nobody anything but through its session and 
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from ..app.responses import error_response
 from ..app.routing import RouteKind
 from ..app.sse import SSEBase
 from ..app.websocket import WebSocketBase
-from ..errors import ConnectionClosed
+from ..errors import ConnectionClosed, LocalProtocolError
 from ..protocol.handshake import ServerHandshake
 from ..protocol.http import Request, Response
 from ..sync.sse import SyncSSEConnection
@@ -158,6 +158,9 @@ class Call:
             value = self.run_in_thread()
         except Exception as raised:  # noqa: BLE001  # see _conclude
             error = raised
+        except BaseException as raised:  # noqa: BLE001  # it would end the thread and no more
+            error = RuntimeError(f"{type(raised).__name__} in a thread, which ends no process")
+            error.__cause__ = raised
         self._conclude(value, error)
         assert self.exchange is not None
         self.exchange.call_soon(self.server.finished, self)
@@ -165,7 +168,10 @@ class Call:
     def _conclude(self, value: Any, error: BaseException | None) -> None:
         crash: BaseException | None
         try:
-            crash = self.conclude(value, error)
+            try:
+                crash = self.conclude(value, error)
+            except LocalProtocolError as unsendable:  # what the handler wants to answer
+                crash = self.conclude(None, unsendable)
         except ConnectionClosed:
             crash = None  # nobody is left to be told
         if crash is not None:
@@ -333,11 +339,13 @@ class SSECall(Call):
 
     def conclude(self, value: Any, error: BaseException | None) -> BaseException | None:
         """End the stream."""
-        server = self.server
-        if server.access_log:
+        crashed = False
+        with suppress(ConnectionClosed):
+            crashed = self.session._conclude(error)
+        if self.server.access_log:
             detail = "left by the client" if self.left else "ended"
-            log_end(self.request, "SSE", detail, server.clock() - self.began)
-        return error if self.session._conclude(error) else None
+            log_end(self.request, "SSE", detail, self.server.clock() - self.began)
+        return error if crashed else None
 
     def next_deadline(self) -> float | None:
         """Tell when a keep-alive comment is due."""
@@ -353,13 +361,15 @@ class SSECall(Call):
         self.http.transport.close()
 
     def client_lost(self) -> None:
-        """End the handler."""
-        self.left = True
-        self.session._lost()
-        super().client_lost()
-        self.cancel()
+        """End the handler; once, so that what it does at its end is not disturbed."""
+        if not self.left:
+            self.left = True
+            self.session._lost()
+            super().client_lost()
+            self.cancel()
 
     def shut_down(self) -> None:
         """End the stream and the handler."""
-        self.session._end()
-        self.cancel()
+        if not self.left:
+            self.session._end()
+            self.cancel()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from ..app.log import log_access, log_fault
@@ -214,6 +215,7 @@ class HTTPProtocol(Channel):
         self.flush()
         if self.call is not None:
             self.call.resumed()
+        self.reschedule()
 
     # ------------------------------------------------------------------------------- the end
 
@@ -227,14 +229,17 @@ class HTTPProtocol(Channel):
         self._settle()
 
     def _deadline(self) -> float | None:
-        deadlines = (self._h1.next_deadline(), self.call.next_deadline() if self.call else None)
+        # A stream has no silence to break while bytes wait to be sent.
+        call = self.call if not self._paused else None
+        deadlines = (self._h1.next_deadline(), call.next_deadline() if call else None)
         return min((d for d in deadlines if d is not None), default=None)
 
     def _tick(self, now: float) -> None:
         if self._upgraded:
             return
-        if self.call is not None:
-            self.call.tick(now)
+        if self.call is not None and not self._paused:
+            with suppress(ConnectionClosed):  # the handler will see it too
+                self.call.tick(now)
         if self._request is None:
             self._h1.tick(now)
         self._settle()

@@ -172,13 +172,13 @@ class SSEBase:
         if ended or self._started:
             self._end()
             return crashed
-        self._over = True
         if isinstance(error, HTTPError):
-            self._exchange.respond(
-                error_response(error.status, error.detail, headers=error.headers)
-            )
-            return False
-        self._exchange.respond(error_response(500 if crashed else 503))
+            crashed = False
+            response = error_response(error.status, error.detail, headers=error.headers)
+        else:
+            response = error_response(500 if crashed else 503)
+        self._over = True
+        self._exchange.respond(response)
         return crashed
 
 

@@ -331,14 +331,14 @@ class WebSocketBase:
         return self._connection.data_to_send(hold_close=self._answering or bool(self._inbox))
 
     def _close(self, code: int, reason: str) -> None:
-        """Send Close, or reject a handshake that is not accepted with 403; once is enough.
+        """Send Close; once is enough. A handshake that waits is accepted, so that the code arrives.
 
         Raises:
             LocalProtocolError: If the code or the reason can't be sent.
         """
+        if self._undecided:
+            self._open()
         if self._connection is None:
-            if self._undecided:
-                self._respond(error_response(403))
             return
         if self._connection.state in (State.OPEN, State.REMOTE_CLOSING):
             self._connection.close(code, reason)

@@ -487,7 +487,8 @@ class WebSocketConnection:
             reason = text.decode()
         except UnicodeDecodeError:
             raise PayloadError("close reason that is not UTF-8") from None
-        self._owe(Trigger.RECEIVE_CLOSE, payload[:2])
+        # With its reason too, for that is what a browser reports as the reason of the close.
+        self._owe(Trigger.RECEIVE_CLOSE, payload)
         events += self._report(Closed(code, reason, remote=True))
 
     # -------------------------------------------------------------------------- frames, out

@@ -46,14 +46,19 @@ class ThreadPool:
         with self._lock:
             if self._idle:
                 self._idle -= 1
-            elif self._threads < self.size:
-                self._threads += 1
-                self._count += 1
-                name = f"fasterapi-{self._count}"
-                threading.Thread(target=self._work, name=name, daemon=True).start()
-            else:
+            elif self._threads >= self.size or not self._start():
                 return False
         self._jobs.put((function, args))
+        return True
+
+    def _start(self) -> bool:
+        name = f"fasterapi-{self._count + 1}"
+        try:
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+        except RuntimeError:
+            return False  # the system allows no more of them
+        self._count += 1
+        self._threads += 1
         return True
 
     def _work(self) -> None:

@@ -276,11 +276,10 @@ class SyncWebSocket(WebSocketBase):
             self._done.wait(self._limits.close_timeout + _MARGIN)
 
     def _close(self, code: int, reason: str) -> None:
-        if self._connection is None:
-            super()._close(code, reason)  # an HTTP response, which may block
-        else:
-            with self._lock:
-                super()._close(code, reason)
+        if self._undecided:
+            self._open()  # not under the lock, for the response may block
+        with self._lock:
+            super()._close(code, reason)
 
     def _conclude(self, error: BaseException | None) -> bool:
         with self._opening:

@@ -306,11 +306,18 @@ def test_connection_closed_from_elsewhere_leaves_the_handshake_unanswered() -> N
     assert exchange.responses == []
 
 
-def test_closing_before_accepting_is_a_403_and_stopping_a_503() -> None:
-    for end, status in ((lambda s: s._close(1000, ""), 403), (lambda s: s._shut_down(), 503)):
-        exchange = Exchange()
-        end(Session(exchange))
-        assert [response.status for response in exchange.responses] == [status]
+def test_closing_accepts_first_so_that_the_code_arrives() -> None:
+    exchange = Exchange()
+    session = Session(exchange)
+    session._close(4321, "why")
+    assert [response.status for response in exchange.responses] == [101]
+    assert [(event.code, event.reason) for event in session.sent()] == [(4321, "why")]
+
+
+def test_stopping_answers_a_handshake_that_waits_with_503() -> None:
+    exchange = Exchange()
+    Session(exchange)._shut_down()
+    assert [response.status for response in exchange.responses] == [503]
     session = opened()
     session._shut_down()
     assert [event.code for event in session.sent()] == [1001]

@@ -45,13 +45,13 @@ def make(role: Role = Role.SERVER) -> WebSocketConnection:
         (1014, b"", Closed(1014)),
     ],
 )
-def test_the_peer_s_close_is_answered_with_its_code(
+def test_the_peer_s_close_is_answered_with_its_like(
     role: Role, peer: Peer, code: int | None, reason: bytes, event: Closed
 ) -> None:
     result = every_way(lambda: make(role), peer.close(code, reason))
     assert result.events == [event]
     assert REMOTE in repr(result.events[0])
-    assert closes(result.sent) == [b"" if code is None else code.to_bytes(2, "big")]
+    assert closes(result.sent) == [b"" if code is None else code.to_bytes(2, "big") + reason]
     assert result.state is State.CLOSED
     assert not result.connection.failed
 

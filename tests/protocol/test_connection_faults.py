@@ -199,7 +199,7 @@ def test_close_codes_that_are_echoed(code: int) -> None:
     data = frame(CLOSE, code.to_bytes(2, "big") + b"reason")
     result = every_way(connect, data)
     assert result.events == [Closed(code, "reason")]
-    assert closes(result.sent) == [code.to_bytes(2, "big")]
+    assert closes(result.sent) == [code.to_bytes(2, "big") + b"reason"]
     assert websockets_verdict(data) == code
     # wsproto does not know 1014, which the registry has.
     assert wsproto_verdict(data) == (code if code != 1014 else 1002)

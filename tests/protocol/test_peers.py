@@ -210,7 +210,7 @@ def test_what_they_send_we_receive(
     events = [event for piece in pieces for event in ours.receive_data(piece)]
     assert [plain(event) for event in events] == [*expected, ("close", 4000, "done")]
     pongs = [("pong", item[0]) for item in conversation if isinstance(item, tuple)]
-    assert theirs.receive(ours.data_to_send()) == [*pongs, ("close", 4000, "")]
+    assert theirs.receive(ours.data_to_send()) == [*pongs, ("close", 4000, "done")]
     assert ours.state is State.CLOSED
 
 
