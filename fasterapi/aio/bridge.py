@@ -311,6 +311,10 @@ class BridgeStream:
         if self._protocol is not None:
             self.outflow.call_soon(self._protocol.transport.close)
 
+    def is_writable(self) -> bool:
+        """Tell whether the transport takes more."""
+        return self._protocol is None or not self._protocol._paused
+
     def rest(self) -> None:
         """Have the loop read for a handler that does not."""
         with self._arrived:

@@ -36,22 +36,18 @@ if TYPE_CHECKING:
 __all__ = ["Call", "start_call"]
 
 
-def start_call(http: HTTPProtocol, match: Match, request: Request) -> Call | None:
-    """Start the handler that a request is matched with.
-
-    Returns:
-        The handler at work; ``None`` if the request is answered without one.
-    """
+def start_call(http: HTTPProtocol, match: Match, request: Request) -> None:
+    """Start the handler that a request is matched with; it becomes the connection's ``call``."""
     if match.route.handler.style is Style.CALLBACKS:
         start_callbacks(http, match, request)
-        return None
+        return
     kinds: dict[RouteKind, type[Call]] = {
         RouteKind.WEBSOCKET: WebSocketCall,
         RouteKind.SSE: SSECall,
         RouteKind.HTTP: HTTPCall,
     }
-    call = kinds[match.route.kind](http, match, request)
-    return call if call.start() else None
+    http.call = kinds[match.route.kind](http, match, request)
+    http.call.start()
 
 
 class Call:
@@ -112,26 +108,21 @@ class Call:
 
     # ------------------------------------------------------------------------------- running
 
-    def start(self) -> bool:
-        """Start the handler.
-
-        Returns:
-            False if the request was answered without it.
-        """
+    def start(self) -> None:
+        """Start the handler, or answer without it."""
         if refusal := self.prepare():
             self.http.respond(refusal)
-            return False
+            return
         server = self.server
+        server.calls.add(self)
         if not self.threaded:
             self.task = server.loop.create_task(self._run())
         elif not server.pool.submit(copy_context().run, self._run_in_thread):
+            server.calls.discard(self)
             log_fault(self.request.client, f"503: over Limits.max_threads ({server.pool.size})")
             self.http.respond(
                 error_response(503, "all threads are busy", headers=[("Retry-After", "1")])
             )
-            return False
-        server.calls.add(self)
-        return True
 
     def cancel(self) -> None:
         """Cancel an ``async def`` handler; a thread can't be."""
@@ -239,11 +230,10 @@ class WebSocketCall(Call):
 
     session: WebSocketBase
 
-    def start(self) -> bool:
+    def start(self) -> None:
         """Start the handler, and let go of what the handshake took: most WebSockets live long."""
-        started = super().start()
+        super().start()
         del self.http
-        return started
 
     def prepare(self) -> Response | None:
         """Make the session, and judge the handshake before the handler sees it."""

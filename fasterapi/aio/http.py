@@ -114,7 +114,7 @@ class HTTPProtocol(Channel):
         if isinstance(answer, Response):
             self.respond(answer)
         else:
-            self.call = start_call(self, answer, request)
+            start_call(self, answer, request)
 
     def _settle(self) -> None:
         """Write what is queued; read on, wait or close, as the state of things asks."""
@@ -125,7 +125,7 @@ class HTTPProtocol(Channel):
             if self._h1.fault:
                 log_fault(self.client, self._h1.fault)
             if self._h1.peer_gone:
-                self.transport.close()
+                self.close_when_written()
             else:
                 self.shut_write()
             return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from ..app.websocket import Received, WebSocketBase
@@ -246,7 +247,7 @@ class WebSocket(WebSocketBase):
             raise LocalProtocolError("a ping with this payload is still unanswered")
         connection.ping(payload, now=self._server.clock())
         waiter = pings[payload] = self._server.loop.create_future()
-        waiter.add_done_callback(_look_at_exception)
+        waiter.add_done_callback(partial(self._ping_over, payload))
         self._sent()
         return waiter
 
@@ -347,8 +348,9 @@ class WebSocket(WebSocketBase):
         """
         waiter = self._waiter
         how = None
-        if waiter is not None and isinstance(events[0], (str, bytes)):
-            how = resumption(waiter, self._server.loop)
+        if waiter is not None and self._local_close is None:
+            message = isinstance(events[0], (str, bytes))
+            how = resumption(waiter, self._server.loop) if message else None
         if waiter is None or how is None:
             self._dispatch(events)
             self._wake()
@@ -392,16 +394,16 @@ class WebSocket(WebSocketBase):
         if channel is not None and not channel._reading and not self._inbox.full:
             channel.resume_reading()
 
+    def _ping_over(self, payload: bytes, waiter: asyncio.Future[float]) -> None:
+        if not waiter.cancelled():
+            waiter.exception()  # seen, even if nobody awaits the ping
+        elif self._pings:
+            self._pings.pop(payload, None)
+
     def _answered_ping(self, payload: bytes, latency: float) -> None:
         waiter = self._pings.pop(payload, None) if self._pings else None
         if waiter is not None and not waiter.done():
             waiter.set_result(latency)
-
-
-def _look_at_exception(future: asyncio.Future[Any]) -> None:
-    """A ping that nobody awaits must not be reported as an exception that nobody saw."""
-    if not future.cancelled():
-        future.exception()
 
 
 async def _each(

@@ -203,8 +203,12 @@ class WebSocketBase:
     def _respond(self, response: Response) -> None:
         assert self._exchange is not None
         self._status = response.status
+        try:
+            self._exchange.respond(response)
+        except LocalProtocolError:
+            self._status = None  # it can't be sent: there has been no answer
+            raise
         self._ended(1006, f"handshake rejected with status {response.status}")
-        self._exchange.respond(response)
 
     # ---------------------------------------------------------------------------------- in
 

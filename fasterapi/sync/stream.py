@@ -1,4 +1,4 @@
-"""The blocking byte stream that ``SyncWebSocket`` stands on: four verbs, and who watches it.
+"""The blocking byte stream that ``SyncWebSocket`` stands on: four verbs, and two for its watcher.
 
 A socket is one, and so is the bridge from a thread into an event loop.
 """
@@ -29,6 +29,9 @@ class ByteStream(Protocol):
 
     def close(self) -> None:
         """End the connection."""
+
+    def is_writable(self) -> bool:
+        """Tell whether there is room for more; ``sendall`` would not wait for long."""
 
     def rest(self) -> None:
         """Nobody waits in ``recv`` any more: the watcher reads from now on."""

@@ -245,6 +245,8 @@ class SyncWebSocket(WebSocketBase):
             self._pings[payload] = answered, latency
         self.write_out()
         if not answered.wait(timeout):
+            with self._lock:
+                self._pings.pop(payload, None)
             raise TimeoutError(f"no pong within {timeout} s")
         if not latency:
             raise self._closed_error()
@@ -428,10 +430,14 @@ class SyncWebSocket(WebSocketBase):
         """Write what is queued; if another thread is writing, it writes that too.
 
         Args:
-            blocking: Whether to wait for that thread.
+            blocking: Whether to wait for that thread, and for room.
         """
         wrote = False
-        while self._has_data() and self._sending.acquire(blocking):
+        while (
+            self._has_data()
+            and (blocking or self._stream.is_writable())
+            and self._sending.acquire(blocking)
+        ):
             try:
                 wrote = True
                 with self._lock:
