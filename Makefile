@@ -11,11 +11,13 @@ PYTHON ?=
 PYTHONS  := $(or $(PYTHON),python3.14 python3.13 python3.12 python3.11 python3 python)
 SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PIP      := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-RECIPE   := pyproject.toml fasterapi/_version.py
+KERNELS  := $(addprefix fasterapi/_speedups/,build.py kernels.c kernels.h)
+RECIPE   := pyproject.toml setup.py fasterapi/_version.py $(KERNELS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format types coverage conformance conformance-docker build clean
+.PHONY: help demo test test-pure sanitize lint format types coverage conformance conformance-docker \
+	build clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' \
@@ -26,6 +28,23 @@ demo: $(VENV)/.installed ## Serve the live examples on http://127.0.0.1:8000 (PO
 
 test: $(VENV)/.installed-test ## Run all tests on all cores (ARGS="-k name")
 	@$(BIN)/python -m pytest -n auto -q $(ARGS)
+
+test-pure: $(VENV)/.installed-test ## The same on the kernels in Python, whether C is there or not
+	@FASTERAPI_IMPL=python $(BIN)/python -m pytest -n auto -q $(ARGS)
+
+# Every allocation is malloc's here, so that each buffer has a fence around it; what Python itself
+# leaks at its end is not the question.
+sanitize: SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
+sanitize: $(VENV)/.installed-test ## Run the kernels' tests with ASan and UBSan in them (needs gcc)
+	@rm -rf build/sanitize && mkdir -p build/sanitize
+	@cp -R fasterapi build/sanitize/ && rm -f build/sanitize/fasterapi/_speedups/_kernels*
+	@CC=gcc CFLAGS="-O1 -g $(SANITIZERS)" LDFLAGS="$(SANITIZERS)" FASTERAPI_IMPL=c \
+		$(BIN)/python setup.py -q build_ext --build-lib build/sanitize --build-temp build/sanitize/o
+	@LD_PRELOAD=$$(gcc -print-file-name=libasan.so) PYTHONMALLOC=malloc FASTERAPI_IMPL=c \
+		ASAN_OPTIONS=detect_leaks=0:log_path=build/sanitize/report \
+		UBSAN_OPTIONS=print_stacktrace=1:log_path=build/sanitize/report \
+		$(BIN)/python -m pytest -n auto -q -o pythonpath=build/sanitize tests/speedups $(ARGS) \
+		|| { cat build/sanitize/report* 2>/dev/null; exit 1; }
 
 lint: $(VENV)/.installed-dev ## Check style and layout with ruff
 	@$(BIN)/ruff check --quiet && $(BIN)/ruff format --quiet --check && echo "style: clean"
@@ -39,8 +58,14 @@ types: $(VENV)/.installed-dev ## Check types with mypy, strict
 coverage: $(VENV)/.installed-test ## Hold fasterapi/protocol at 100 % branch coverage by its own tests
 	@$(BIN)/python -m pytest -n auto -q tests/protocol --cov=fasterapi.protocol $(ARGS)
 
-conformance: $(VENV)/.installed-test ## Run the Autobahn cases, graded strictly
-	@$(BIN)/python conformance/run.py $(ARGS)
+conformance: $(VENV)/.installed-test ## Run the Autobahn cases, graded strictly, on both backends
+	@echo "kernels in Python"
+	@FASTERAPI_IMPL=python $(BIN)/python conformance/run.py $(ARGS)
+	@echo "kernels in C"
+	@if FASTERAPI_IMPL=c $(BIN)/python -c "import fasterapi" 2>/dev/null; \
+		then FASTERAPI_IMPL=c $(BIN)/python conformance/run.py $(ARGS); \
+		elif [ -n "$(FASTERAPI_REQUIRE_ALL)" ]; then exit 1; \
+		else echo "not run: they are not built here"; fi
 
 conformance-docker: $(VENV)/.installed-test ## The same with Autobahn's own runner, in Docker
 	@$(BIN)/python conformance/run.py --docker $(ARGS)

@@ -65,11 +65,13 @@ def test_the_build_takes_every_package() -> None:
 def test_the_build_takes_every_other_file() -> None:
     data = CONFIGURATION["tool"]["setuptools"]["package-data"]
     mapping = CONFIGURATION["tool"]["setuptools"]["package-dir"]
+    left_out = CONFIGURATION["tool"]["setuptools"]["exclude-package-data"]
+    named = [*data.items(), *left_out.items()]
     taken = {
         path
-        for package, patterns in data.items()
+        for package, patterns in named
         for pattern in patterns
-        for path in (ROOT / mapping[package]).glob(pattern)
+        for path in (ROOT / mapping.get(package, package.replace(".", "/"))).glob(pattern)
     }
     present = {
         path

@@ -352,7 +352,7 @@ class WebSocketConnection:
     def _read(self, data: Buffer, events: list[Event]) -> None:
         """Take frames from a read: whole ones by the scan, the last one piece by piece."""
         if self._rest:
-            data = self._rest + data
+            data = self._rest + bytes(data)
             self._rest = b""
         position = 0
         while True:
