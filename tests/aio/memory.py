@@ -46,6 +46,7 @@ class MemoryTransport(asyncio.Transport):
         self.ended = False  # write_eof was called
         self.tls = False
         self.writes = 0
+        self.resumptions = 0
         self._high = 65536
         self._paused = False
         self._lost = False
@@ -127,6 +128,7 @@ class MemoryTransport(asyncio.Transport):
     def resume_reading(self) -> None:
         assert not self.reading
         self.reading = True
+        self.resumptions += 1
 
 
 class Network:
