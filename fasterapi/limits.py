@@ -42,8 +42,8 @@ class Limits:
             at the frame header, before a payload is buffered. 1 MiB, as in websockets.
         max_fragments: Frames of one message, empty ones counted. Over it: close code 1008. 1,024:
             a MiB in 1 KiB pieces; without it, empty fragments cost memory for ever.
-        max_queued_pongs: Pongs that wait to be written; older ones give way, as RFC 6455, section
-            5.5.3 allows. 64.
+        max_queued_pongs: Pongs that wait to be written. Over it: older ones give way, as RFC 6455,
+            section 5.5.3 allows. 64.
         receive_high_water: Messages that wait for the handler, each counted with
             ``MESSAGE_OVERHEAD``. Over it reading pauses, and goes on below half. 64 KiB, as in
             asyncio's own streams.
@@ -53,27 +53,31 @@ class Limits:
         write_timeout: Time without the peer taking one byte while bytes wait. Then the connection
             is aborted. 30 s.
         answer_timeout: From the peer's Close, or its first fault, to our own Close at the latest:
-            the time that a handler has to answer messages that came before. 1 s.
-        close_timeout: From our Close to the end of the connection. 5 s.
-        ping_interval: Silence after which a ping is sent. ``None``: no pings. 20 s, below every
-            common proxy's idle limit.
+            the time that a handler has to answer messages that came before. Over it: the Close
+            goes out all the same. 1 s.
+        close_timeout: From our Close to the end of the connection. Over it: the transport is
+            closed. 5 s.
+        ping_interval: Silence of the peer. Over it: a ping is sent. ``None``: no pings. 20 s, below
+            every common proxy's idle limit.
         ping_timeout: From that ping to any byte at all from the peer. Over it: close code 1011.
             ``None``: wait for ever. 20 s.
         handshake_timeout: From the start of a request (the accept, for the first) to its end,
             absolute: a byte now and then does not extend it. Over it: status 408. 10 s.
-        keep_alive_timeout: Idle time between two requests on one connection. 15 s.
+        keep_alive_timeout: Idle time between two requests on one connection. Over it: the
+            connection is closed. 15 s.
         max_head_size: A request line and its headers. Over it: status 431. 16 KiB, as in h11,
             node and nginx.
         max_headers: Header fields of a request. Over it: status 431. 100, as in Apache.
         max_header_line: One line of a head. Over it: status 414 for the request line, 431 for a
             field. 8 KiB, as in Apache.
         max_body_size: A request body. Over it: status 413. 1 MiB, as in nginx.
-        sse_keepalive: Silence after which an event stream sends a comment. ``None``: none. 15 s,
+        sse_keepalive: Silence of an event stream. Over it: a comment is sent. ``None``: none. 15 s,
             the WHATWG's advice.
-        sse_start_delay: An event stream whose handler has sent nothing after this time begins all
-            the same, so that the browser reports it open; until then the handler can still answer
-            with an error status. 0.5 s.
-        max_event_size: A line or the data of an event that the parser accepts. 1 MiB.
+        sse_start_delay: Time that the handler of an event stream has to send its first event, or to
+            answer with an error status instead. Over it: the response begins all the same, so that
+            the browser reports the stream open. 0.5 s.
+        max_event_size: A line, or the data of an event, that the parser accepts, in characters.
+            Over it: ``EventStreamError``. 1 MiB.
         max_connections: Connections of one server. Over it: status 503. 10,000.
         max_threads: Threads of an app's pool for ``def`` handlers. Over it: status 503. 200.
     """
