@@ -17,7 +17,7 @@ RECIPE   := pyproject.toml setup.py fasterapi/_version.py $(KERNELS)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-pure sanitize lint format types coverage conformance conformance-docker \
-	build clean
+	bench build clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' \
@@ -70,19 +70,28 @@ conformance: $(VENV)/.installed-test ## Run the Autobahn cases, graded strictly,
 conformance-docker: $(VENV)/.installed-test ## The same with Autobahn's own runner, in Docker
 	@$(BIN)/python conformance/run.py --docker $(ARGS)
 
+bench: build/bench/.installed ## Measure beside other libraries (ARGS="--quick --only echo")
+	@build/bench/bin/python -m benchmarks.run $(ARGS)
+
 build: $(VENV)/.installed-dev ## Build sdist and wheel, and try the wheel in a fresh environment
-	@rm -rf build dist
+	@rm -rf build/lib build/bdist* build/check dist
 	@$(BIN)/python -m build --quiet --outdir dist .
 	@$(BIN)/python -m venv build/check
 	@build/check/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
 	@build/check/bin/python -I -c "import fasterapi.examples.demo"
 	@build/check/bin/fasterapi --version
-	@rm -rf build && ls dist
+	@rm -rf build/check && ls dist
 
 clean: ## Remove what the other targets made, .venv apart
 	@rm -rf build dist *.egg-info htmlcov .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@rm -rf conformance/reports
 	@find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
+
+build/bench/.installed: benchmarks/requirements.txt $(RECIPE) | $(BIN)/python
+	@echo "installing what is measured into build/bench"
+	@$(BIN)/python -m venv --clear build/bench
+	@build/bench/bin/python -m pip install --quiet --disable-pip-version-check \
+		--editable . -r $< && touch $@
 
 # --- The environment: made once, installed into again only when its recipe has changed.
 

@@ -1,0 +1,180 @@
+/* Load for echo servers: N WebSockets with M messages of 64 bytes in flight each, on one thread.
+ *
+ *     load echo PORT CONNECTIONS IN_FLIGHT MESSAGES     every echoed payload is checked
+ *     load connect PORT CONNECTIONS                      connects, shakes hands, holds until EOF on stdin
+ *     load events PORT STREAMS EVENTS                    counts the events of event streams
+ *
+ * It prints "messages seconds p50_us p99_us" and exits with 0, or says what went wrong. */
+
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SIZE = 64, SENT = SIZE + 6, GOT = SIZE + 2, MAX_FLIGHT = 1024 };
+
+struct connection {
+    int fd;
+    long waiting_for;           /* of the ring below, the oldest message in flight */
+    double sent_at[MAX_FLIGHT]; /* when each message in flight was sent */
+    int length;
+    unsigned char buffer[1 << 16];
+};
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void fail(const char *what) {
+    fprintf(stderr, "load: %s (%s)\n", what, strerror(errno));
+    exit(1);
+}
+
+static int open_socket(int port) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address)) fail("can't connect");
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    return fd;
+}
+
+static void ask(int fd, const char *request, const char *status) {
+    char head[4096];
+    size_t length = 0;
+    if (write(fd, request, strlen(request)) < 0) fail("can't send a request");
+    do {
+        ssize_t got = read(fd, head + length, 1); /* byte by byte: what follows is not ours */
+        if (got <= 0 || ++length >= sizeof head - 1) fail("no answer");
+        head[length] = 0;
+    } while (!strstr(head, "\r\n\r\n"));
+    if (!strstr(head, status)) {
+        fprintf(stderr, "%s", head);
+        fail("refused");
+    }
+}
+
+static int open_websocket(int port) {
+    int fd = open_socket(port);
+    ask(fd,
+        "GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        " 101 ");
+    return fd;
+}
+
+static int compare(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void report(long messages, double seconds, double *latencies, long count) {
+    qsort(latencies, (size_t)count, sizeof *latencies, compare);
+    printf("%ld %.6f %.1f %.1f\n", messages, seconds, latencies[count / 2] * 1e6,
+           latencies[count * 99 / 100] * 1e6);
+}
+
+static void echo(int port, int connections, int in_flight, long messages) {
+    unsigned char frame[SENT] = {0x81, 0x80 | SIZE, 0x37, 0xfa, 0x21, 0x3d}, answer[GOT] = {0x81, SIZE};
+    for (int i = 0; i < SIZE; i++) {
+        answer[2 + i] = (unsigned char)('a' + i % 26);
+        frame[6 + i] = answer[2 + i] ^ frame[2 + i % 4];
+    }
+    unsigned char *burst = malloc((size_t)(SENT * in_flight));
+    for (int i = 0; i < in_flight; i++) memcpy(burst + SENT * i, frame, SENT);
+    struct connection *all = calloc((size_t)connections, sizeof *all);
+    double *latencies = malloc((size_t)(messages + (long)connections * in_flight) * sizeof *latencies);
+    int poll = epoll_create1(0);
+    for (int i = 0; i < connections; i++) {
+        all[i].fd = open_websocket(port);
+        fcntl(all[i].fd, F_SETFL, O_NONBLOCK);
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = &all[i]};
+        epoll_ctl(poll, EPOLL_CTL_ADD, all[i].fd, &event);
+    }
+    double began = now();
+    for (int i = 0; i < connections; i++) {
+        for (int j = 0; j < in_flight; j++) all[i].sent_at[j] = began;
+        if (write(all[i].fd, burst, (size_t)(SENT * in_flight)) != SENT * in_flight) fail("short write");
+    }
+    long done = 0;
+    struct epoll_event events[256];
+    while (done < messages) {
+        int ready = epoll_wait(poll, events, 256, 10000);
+        if (ready <= 0) fail("the server has stopped answering");
+        for (int i = 0; i < ready; i++) {
+            struct connection *c = events[i].data.ptr;
+            ssize_t got = read(c->fd, c->buffer + c->length, sizeof c->buffer - (size_t)c->length);
+            if (got <= 0) fail("the server has closed a connection");
+            c->length += (int)got;
+            int whole = c->length / GOT;
+            double time = now();
+            for (int j = 0; j < whole; j++) {
+                if (memcmp(c->buffer + GOT * j, answer, GOT)) fail("a wrong echo");
+                latencies[done++] = time - c->sent_at[c->waiting_for];
+                c->sent_at[c->waiting_for] = time;
+                c->waiting_for = (c->waiting_for + 1) % in_flight;
+            }
+            memmove(c->buffer, c->buffer + GOT * whole, (size_t)(c->length - GOT * whole));
+            c->length -= GOT * whole;
+            if (whole && write(c->fd, burst, (size_t)(SENT * whole)) != SENT * whole) fail("short write");
+        }
+    }
+    report(done, now() - began, latencies, done);
+}
+
+static void hold(int port, int connections) {
+    double began = now(), *latencies = malloc((size_t)connections * sizeof *latencies);
+    for (int i = 0; i < connections; i++) {
+        double start = now();
+        open_websocket(port);
+        latencies[i] = now() - start;
+    }
+    report(connections, now() - began, latencies, connections);
+    fflush(stdout);
+    while (getchar() != EOF) {}
+}
+
+static void events(int port, int streams, long wanted) {
+    int poll = epoll_create1(0);
+    for (int i = 0; i < streams; i++) {
+        int fd = open_socket(port);
+        ask(fd, "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n", " 200 ");
+        struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+        epoll_ctl(poll, EPOLL_CTL_ADD, fd, &event);
+    }
+    static char buffer[1 << 18];
+    double began = now(), none[1] = {0};
+    long seen = 0;
+    struct epoll_event ready[256];
+    while (seen < wanted) {
+        int count = epoll_wait(poll, ready, 256, 10000);
+        if (count <= 0) fail("the server has stopped sending");
+        for (int i = 0; i < count; i++) {
+            ssize_t got = read(ready[i].data.fd, buffer, sizeof buffer);
+            if (got <= 0) fail("the server has ended a stream");
+            for (ssize_t j = 0; j + 1 < got; j++) seen += buffer[j] == '$'; /* one in each event */
+        }
+    }
+    report(seen, now() - began, none, 1);
+}
+
+int main(int argc, char **argv) {
+    if (argc == 6 && !strcmp(argv[1], "echo"))
+        echo(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), atol(argv[5]));
+    else if (argc == 4 && !strcmp(argv[1], "connect"))
+        hold(atoi(argv[2]), atoi(argv[3]));
+    else if (argc == 5 && !strcmp(argv[1], "events"))
+        events(atoi(argv[2]), atoi(argv[3]), atol(argv[4]));
+    else
+        fail("usage: load echo|connect|events PORT ...");
+    return 0;
+}

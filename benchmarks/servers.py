@@ -1,0 +1,234 @@
+"""Servers that do the same: echo WebSocket messages at ``/echo``, stream events at ``/events``.
+
+    python -m benchmarks.servers NAME PORT asyncio|uvloop
+
+Each is written as its library's documentation would have it, with compression, logs and pings off.
+An event is an id, a type and a short text with one ``$`` in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+LIMIT = 64 * 1024 * 1024
+TEXT = "the price is 42 $"
+
+Main = Callable[[int], Coroutine[Any, Any, None]]
+
+
+async def bare(port: int) -> None:
+    """Answer with canned bytes, parsing nothing: what the event loop alone allows."""
+    text = bytes(97 + i % 26 for i in range(64))
+    answer = b"\x81\x40" + text
+    event = f"id: 1\nevent: price\ndata: {TEXT}\n\n".encode()
+    accepted = (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+    )
+
+    class Bare(asyncio.Protocol):
+        opened = False
+        paused = False
+
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def data_received(self, data: bytes) -> None:
+            if self.opened:
+                self.transport.write(answer * (len(data) // 70))
+            elif data.startswith(b"GET /events"):
+                self.transport.write(b"HTTP/1.1 200 OK\r\n\r\n")
+                self.stream()
+            else:
+                self.transport.write(accepted)
+                self.opened = True
+
+        def stream(self) -> None:
+            for _ in range(100):
+                self.transport.write(event)
+            if not self.paused and not self.transport.is_closing():
+                asyncio.get_running_loop().call_soon(self.stream)
+
+        def pause_writing(self) -> None:
+            self.paused = True
+
+        def resume_writing(self) -> None:
+            self.paused = False
+            self.stream()
+
+    server = await asyncio.get_running_loop().create_server(Bare, "127.0.0.1", port)
+    await server.serve_forever()
+
+
+async def fasterapi(port: int) -> None:
+    """Ours, with coroutine handlers."""
+    from fasterapi import App, SSEConnection, WebSocket
+    from fasterapi.aio import serve
+
+    app = App(origins=None)
+
+    @app.websocket("/echo", ping_interval=None)
+    async def echo(ws: WebSocket) -> None:
+        while ws.is_open():
+            await ws.send(await ws.receive())
+
+    @app.sse("/events")
+    async def events(sse: SSEConnection) -> None:
+        while True:
+            await sse.send(TEXT, event="price", id="1")
+
+    async with serve(app, port=port, access_log=False):
+        await asyncio.Future()
+
+
+async def fasterapi_callbacks(port: int) -> None:
+    """Ours, with callbacks."""
+    from fasterapi import App, WebSocket
+    from fasterapi.aio import serve
+
+    app = App(origins=None)
+
+    @app.websocket("/echo", ping_interval=None)
+    class Echo:
+        def on_message(self, ws: WebSocket, message: str | bytes) -> None:
+            ws.send(message)
+
+    async with serve(app, port=port, access_log=False):
+        await asyncio.Future()
+
+
+async def fasterapi_threads(port: int) -> None:
+    """Ours, with ``def`` handlers."""
+    from fasterapi import App, SyncWebSocket
+    from fasterapi.aio import serve
+
+    app = App(origins=None)
+
+    @app.websocket("/echo", ping_interval=None)
+    def echo(ws: SyncWebSocket) -> None:
+        while ws.is_open():
+            ws.send(ws.receive())
+
+    async with serve(app, port=port, access_log=False):
+        await asyncio.Future()
+
+
+async def websockets(port: int) -> None:
+    """The library of that name."""
+    from websockets.asyncio.server import ServerConnection, serve
+
+    async def echo(ws: ServerConnection) -> None:
+        async for message in ws:
+            await ws.send(message)
+
+    async with serve(echo, "127.0.0.1", port, compression=None, ping_interval=None, max_size=LIMIT):
+        await asyncio.Future()
+
+
+async def aiohttp(port: int) -> None:
+    """Its WebSocket and its raw streamed response."""
+    from aiohttp import web
+
+    async def echo(request: web.Request) -> web.WebSocketResponse:
+        ws = web.WebSocketResponse(compress=False, max_msg_size=LIMIT)
+        await ws.prepare(request)
+        async for message in ws:
+            await ws.send_str(message.data)
+        return ws
+
+    async def events(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        while True:
+            await response.write(f"id: 1\nevent: price\ndata: {TEXT}\n\n".encode())
+
+    app = web.Application()
+    app.add_routes([web.get("/echo", echo), web.get("/events", events)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await asyncio.Future()
+
+
+async def asgi(scope: Any, receive: Any, send: Any) -> None:
+    """Echo, as an ASGI application without a framework."""
+    if scope["type"] != "websocket":
+        return
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "text": message["text"]})
+
+
+async def _uvicorn(app: Any, port: int, ws: str) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(
+        app, port=port, ws=ws, log_level="error", access_log=False, lifespan="off",  # type: ignore[arg-type]
+        ws_ping_interval=None, ws_per_message_deflate=False, ws_max_size=LIMIT,
+    )  # fmt: skip
+    await uvicorn.Server(config).serve()
+
+
+async def uvicorn_sansio(port: int) -> None:
+    """With its class over the websockets library's sans-IO core."""
+    await _uvicorn(asgi, port, "websockets-sansio")
+
+
+async def uvicorn_wsproto(port: int) -> None:
+    """With its class over wsproto."""
+    await _uvicorn(asgi, port, "wsproto")
+
+
+async def sse_starlette(port: int) -> None:
+    """``EventSourceResponse`` in Starlette on uvicorn."""
+    from sse_starlette import EventSourceResponse
+    from starlette.applications import Starlette
+    from starlette.routing import Route
+
+    async def stream() -> AsyncIterator[dict[str, str]]:
+        while True:
+            yield {"id": "1", "event": "price", "data": TEXT}
+            await asyncio.sleep(0)  # without it, a client that leaves is never noticed
+
+    async def events(request: Any) -> EventSourceResponse:
+        return EventSourceResponse(stream())
+
+    await _uvicorn(Starlette(routes=[Route("/events", events)]), port, "auto")
+
+
+ECHO: dict[str, Main] = {
+    "bare": bare,
+    "fasterapi": fasterapi,
+    "fasterapi-callbacks": fasterapi_callbacks,
+    "fasterapi-threads": fasterapi_threads,
+    "websockets": websockets,
+    "aiohttp": aiohttp,
+    "uvicorn-sansio": uvicorn_sansio,
+    "uvicorn-wsproto": uvicorn_wsproto,
+}
+EVENTS: dict[str, Main] = {
+    "bare": bare,
+    "fasterapi": fasterapi,
+    "aiohttp": aiohttp,
+    "sse-starlette": sse_starlette,
+}
+
+
+def main() -> None:
+    """Run one server until it is killed."""
+    name, port, loop = sys.argv[1:]
+    factory: Any = asyncio.new_event_loop
+    if loop == "uvloop":
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run({**EVENTS, **ECHO}[name](int(port)))
+
+
+if __name__ == "__main__":
+    main()
