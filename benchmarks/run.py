@@ -32,6 +32,7 @@ LOAD = BUILD / "load"
 RESULTS = BUILD / "bench.json"
 PEERS = ("websockets", "aiohttp", "uvicorn", "wsproto", "starlette", "sse-starlette", "uvloop")
 NEEDS = {
+    "bare": "os",
     "sse-starlette": "sse_starlette",
     "uvicorn-sansio": "uvicorn",
     "uvicorn-wsproto": "uvicorn",
