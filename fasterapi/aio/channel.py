@@ -155,8 +155,7 @@ class Channel(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The write buffer is over its high-water mark."""
         self._paused = True
-        self._progress = WriteProgress(self.limits)
-        self._progress.update(self.transport.get_write_buffer_size(), self.server.clock())
+        self._watch_progress()
         self.reschedule()
 
     def resume_writing(self) -> None:
@@ -195,9 +194,6 @@ class Channel(asyncio.Protocol):
         """Do what is due; see ``Timed``."""
         if self.lost:
             return None
-        if self._linger_until is not None and now >= self._linger_until:
-            self.transport.abort()
-            return None
         if self._progress is not None:
             self._progress.update(self.transport.get_write_buffer_size(), now)
             if self._progress.stalled(now):
@@ -206,8 +202,25 @@ class Channel(asyncio.Protocol):
                     f"({self.limits.write_timeout:g} s)"
                 )
                 return None
+        if self._linger_until is not None and now >= self._linger_until:
+            self._linger(now)
         self._tick(now)
         return self._earliest()
+
+    def _linger(self, now: float) -> None:
+        """See to a connection that is to end: a peer that still takes our bytes has more time."""
+        self._linger_until = now + self.limits.close_timeout
+        if self.transport.get_write_buffer_size():
+            self._watch_progress()
+        elif self.transport.can_write_eof() or self.transport.is_closing():
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def _watch_progress(self) -> None:
+        if self._progress is None:
+            self._progress = WriteProgress(self.limits)
+            self._progress.update(self.transport.get_write_buffer_size(), self.server.clock())
 
     def _earliest(self) -> float | None:
         if self.lost:
@@ -233,14 +246,16 @@ class Channel(asyncio.Protocol):
             self.transport.close()
 
     def close_when_written(self) -> None:
-        """End the connection when all is written, after ``close_timeout`` in any case."""
+        """End the connection when all is written; ``write_timeout`` bounds how long that takes."""
         if self._linger_until is None:
             self._linger_until = self.server.clock() + self.limits.close_timeout
-        self.transport.close()
+        # Over TLS, closing waits for no more than ssl_shutdown_timeout: that is for later.
+        if self.transport.can_write_eof() or not self.transport.get_write_buffer_size():
+            self.transport.close()
         self.reschedule()
 
     def shut_write(self) -> None:
-        """End our half when all is written; the rest at the peer's end, or after close_timeout.
+        """End our half when all is written; the rest at the peer's end, or close_timeout later.
 
         Closing at once, with bytes of the peer's unread, would reset the connection and could cost
         the peer what we wrote last (RFC 9112, section 9.6). A server that stops does not wait.

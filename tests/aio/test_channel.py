@@ -241,9 +241,35 @@ def test_over_tls_there_are_no_halves(run: Runner) -> None:
         line.wire.stuck = True
         line.wire.write(b"last words")
         line.shut_write()
-        assert (line.wire.closing, line.wire.aborted) == (True, False)
+        await net.pass_time(9, step=1)
+        assert not line.wire.closing  # or what waits would be given less than the write timeout
+        line.wire.take()
         await net.pass_time(3.5)
-        assert line.wire.aborted  # for the last words are not taken
+        assert (line.lost, line.wire.aborted) == (True, False)
+
+    run(main())
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("end", ["shut_write", "close_when_written"])
+def test_the_end_waits_for_a_reader_that_is_slow_but_moving(
+    run: Runner, end: str, tls: bool
+) -> None:
+    async def main() -> None:
+        net = network()
+        slow, dead = Line(net), Line(net)
+        for line in (slow, dead):
+            line.wire.tls = tls
+            line.wire.stuck = True
+            line.wire.write(bytes(900))  # less than the high-water mark
+            getattr(line, end)()
+        for _ in range(89):
+            await net.pass_time(1, step=1)
+            slow.wire.take(10)
+        assert (slow.wire.aborted, dead.wire.aborted) == (False, True)
+        slow.wire.take()
+        await net.pass_time(7, step=1)
+        assert (slow.lost, len(slow.wire.written)) == (True, 900)
 
     run(main())
 

@@ -215,6 +215,7 @@ def test_what_waits_unread_is_bounded(run: Runner) -> None:
             waiting = (998 - number) * len(get("/wait"))
             assert client.transport.reading is (waiting <= LIMITS.max_head_size)
         assert client.transport.resumptions == 1  # no read slips in between two requests
+        await client.leave()
 
     run(main())
 

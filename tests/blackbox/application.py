@@ -249,6 +249,12 @@ async def admin() -> str:
     return "ok"
 
 
+@app.get("/large")
+async def large() -> bytes:
+    """Answer with 12 MiB."""
+    return bytes(12 * 1024 * 1024)
+
+
 @app.get("/slow")
 async def slow() -> str:
     """Take a while."""
