@@ -31,8 +31,12 @@ def test_the_log_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     handler.setStream(stream)
     logger = logging.getLogger("fasterapi.access")
     monkeypatch.setattr(logger, "handlers", [handler])
-    monkeypatch.setattr(logger, "level", configured["level"])
-    asyncio.run(scenario())
+    level = logger.level
+    logger.setLevel(configured["level"])  # an attribute set would leave its cache as it was
+    try:
+        asyncio.run(scenario())
+    finally:
+        logger.setLevel(level)
 
     accepted, ended = map(json.loads, stream.getvalue().splitlines())
     assert re.fullmatch(r"127\.0\.0\.1:\d+", accepted.pop("client"))
