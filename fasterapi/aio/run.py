@@ -7,7 +7,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .._speedups import implementation
@@ -48,8 +49,20 @@ def run(
     factory, name = _loop_factory(loop)
     configure_logging(log_level)
     server = Server(app, access_log=access_log, **options)
-    with asyncio.Runner(loop_factory=factory) as runner:
+    with _signals_restored(), asyncio.Runner(loop_factory=factory) as runner:
         runner.run(_serve(server, name))
+
+
+@contextmanager
+def _signals_restored() -> Iterator[None]:
+    """Leave signals as they were, which uvloop does not: Ctrl+C would have no effect any more."""
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # it was set up by Python
+                signal.signal(number, handler)
 
 
 async def _serve(server: Server, loop_name: str) -> None:

@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Callable
 from email.utils import formatdate
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -90,6 +91,7 @@ class Server:
         self._backlog = backlog
         self._corked: list[Channel] = []
         self._date = (0, "")
+        self._uds_file: tuple[int, int] | None = None
         self._listener: asyncio.Server | None = None
         self._acceptor: Acceptor | None = None
         self._lifespan = contextlib.AsyncExitStack()
@@ -236,6 +238,7 @@ class Server:
             for sock in sockets:
                 sock.listen(self._backlog)
             self._acceptor = Acceptor(self.loop, sockets, self._connect)
+        self._uds_file = _file_id(self._uds)
         return listener
 
     def _close_listener(self) -> None:
@@ -243,6 +246,9 @@ class Server:
             self._acceptor.close()
         if self._listener is not None:
             self._listener.close()
+        # Not every version of asyncio removes the file; another server may have put its own there.
+        if self._uds is not None and self._uds_file == _file_id(self._uds) is not None:
+            Path(self._uds).unlink(missing_ok=True)
 
     def _protocol(self) -> HTTPProtocol:
         return HTTPProtocol(self)
@@ -305,6 +311,17 @@ def serve(app: App, **options: Any) -> Server:
         options: As for ``Server``.
     """
     return Server(app, **options)
+
+
+def _file_id(path: str | None) -> tuple[int, int] | None:
+    """Tell one file from another of the same name; ``None`` if there is none."""
+    if path is None:
+        return None
+    try:
+        found = Path(path).stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _ssl_context(certfile: str | None, keyfile: str | None) -> ssl.SSLContext | None:
