@@ -12,6 +12,7 @@
     ├── InvalidMessage          a message that the application can't use; carries a close code
     ├── HandshakeError          an opening handshake that fails; carries the HTTP status
     ├── HTTPError               an application's refusal of a request; carries the HTTP status
+    │   └── InvalidBody         400: a request's body that can't be read as what it should be
     └── ConnectionClosed        the peer is gone, or going; carries the close code and reason
 
 Local and remote faults never mix: what the peer does wrong becomes data (a close code, an event),
@@ -34,6 +35,7 @@ __all__ = [
     "FrameError",
     "HTTPError",
     "HandshakeError",
+    "InvalidBody",
     "InvalidMessage",
     "LocalProtocolError",
     "MessageTooBig",
@@ -156,6 +158,16 @@ class HTTPError(FasterAPIError):
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[int, str]]:
         return partial(type(self), headers=self.headers), (self.status, self.detail)
+
+
+class InvalidBody(HTTPError, ValueError):
+    """A request's body that is not what a handler takes it for: status 400, if it escapes."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(400, detail)
+
+    def __reduce__(self) -> tuple[type[InvalidBody], tuple[str]]:
+        return type(self), (self.detail,)
 
 
 class ConnectionClosed(FasterAPIError):

@@ -110,3 +110,9 @@ def test_an_error_survives_copying_and_pickling(error: FasterAPIError) -> None:
     for twin in (copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert type(twin) is type(error)
         assert (str(twin), vars(twin)) == (str(error), vars(error))
+
+
+def test_a_body_that_can_not_be_read_is_the_clients_fault() -> None:
+    error = pickle.loads(pickle.dumps(errors.InvalidBody("no JSON")))
+    assert isinstance(error, ValueError)
+    assert (error.status, error.detail) == (400, "no JSON")

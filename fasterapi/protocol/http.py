@@ -13,7 +13,7 @@ from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from ..errors import LocalProtocolError
+from ..errors import InvalidBody, LocalProtocolError
 from .headers import HeaderPairs, Headers, validate_field
 
 __all__ = ["QueryParams", "Request", "Response"]
@@ -116,9 +116,12 @@ class Request:
         """Parse the body as JSON.
 
         Raises:
-            ValueError: If it is not JSON.
+            InvalidBody: If it is not JSON; a ``ValueError`` that the client gets as status 400.
         """
-        return json.loads(self.body)
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise InvalidBody(f"the body is not JSON: {error}") from error
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.target} HTTP/{self.http_version}>"

@@ -108,6 +108,11 @@ def test_a_definition_comes_with_its_decorators() -> None:
     )
 
 
+def test_a_blank_line_divides_imports_and_assignments() -> None:
+    code = update.extract(SOURCE, ["import", "app", "echo"])
+    assert "\n\nfrom fasterapi import App, WebSocket\n\napp = App()\n\n\n@app" in code
+
+
 def test_imports_come_as_far_as_they_are_used() -> None:
     code = update.extract(SOURCE, ["import", "echo"])
     assert code.startswith("import asyncio\n\nfrom fasterapi import WebSocket\n\n\n@app")

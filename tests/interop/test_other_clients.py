@@ -67,6 +67,9 @@ def test_aiohttp_and_bodies(address: str) -> None:
         async with aiohttp.ClientSession() as session:
             async with session.post(url, json={"a": [1]}) as response:
                 assert await response.json() == {"got": {"a": [1]}}
+            async with session.post(url, data=b"{") as response:
+                assert response.status == 400
+                assert "not JSON" in await response.text()
             async with session.post(url, data=BytesIO(b"x" * ((1 << 20) + 1))) as response:
                 assert response.status == 413
 
