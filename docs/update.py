@@ -61,13 +61,17 @@ def extract(source: str, names: Sequence[str]) -> str:
     nodes = [_definition(tree, name) for name in names if name != IMPORT]
     text = ""
     for node in nodes:
-        is_block = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        text += "\n\n" if text and is_block else ""
+        text += "\n\n" if text and _is_block(node) else ""
         first = min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", ()))])
         text += "".join(f"{line}\n" for line in lines[first - 1 : node.end_lineno])
     if IMPORT in names:
-        text = "".join(f"{line}\n" for line in _imports(lines, tree, nodes)) + f"\n\n{text}"
+        gap = "\n\n" if _is_block(nodes[0]) else "\n"
+        text = "".join(f"{line}\n" for line in _imports(lines, tree, nodes)) + gap + text
     return text
+
+
+def _is_block(node: ast.stmt) -> bool:
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
 
 
 def _definition(tree: ast.Module, name: str) -> ast.stmt:
@@ -104,9 +108,9 @@ def _imports(lines: Sequence[str], tree: ast.Module, nodes: Sequence[ast.stmt]) 
 _HEAD = """\
 # Limits
 
-What one peer may cost, and what happens when it costs more. A peer that runs into a limit loses its
-request or its connection, with the status or the close code named here; the log gets one line that
-names the limit. Nobody else notices.
+What one peer may cost, and what happens when it costs more. Over some limits a peer has to wait;
+over the others it loses its request or its connection, with the status or the close code named
+here, and the log gets one line that names the limit. Nobody else notices.
 
 `fasterapi.Limits` is a frozen dataclass. An `App` has one, and a route may have its own:
 

@@ -17,7 +17,7 @@ async def write_answer(question: str) -> AsyncIterator[str]:
 async def answer(request: Request) -> AsyncIterator[dict[str, Any]]:
     try:
         question = request.json()["question"]
-    except (ValueError, LookupError, TypeError):
+    except (LookupError, TypeError):
         raise HTTPError(422, 'send JSON such as {"question": "Why?"}') from None
     async for word in write_answer(question):
         yield {"word": word}
