@@ -126,7 +126,7 @@ class HandshakeError(FasterAPIError):
         self.status = status
         self.headers = tuple(headers)
 
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[int, str]]:
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return partial(type(self), headers=self.headers), (self.status, str(self))
 
 
@@ -156,7 +156,7 @@ class HTTPError(FasterAPIError):
         self.headers = tuple(headers)
         super().__init__(f"{status} {self.detail}")
 
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[int, str]]:
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return partial(type(self), headers=self.headers), (self.status, self.detail)
 
 
@@ -166,7 +166,7 @@ class InvalidBody(HTTPError, ValueError):
     def __init__(self, detail: str) -> None:
         super().__init__(400, detail)
 
-    def __reduce__(self) -> tuple[type[InvalidBody], tuple[str]]:
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return type(self), (self.detail,)
 
 

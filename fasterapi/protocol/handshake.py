@@ -227,12 +227,13 @@ class ServerHandshake:
 
     def _check_version(self) -> None:
         versions = self.request.headers.get_all("sec-websocket-version")
-        if versions != [_VERSION]:
-            raise HandshakeError(
-                426 if versions else 400,
-                f"Sec-WebSocket-Version has to be {_VERSION}",
-                headers=[("Sec-WebSocket-Version", _VERSION)],
-            )
+        if versions == [_VERSION]:
+            return
+        message = f"Sec-WebSocket-Version has to be {_VERSION}"
+        if versions and not self.is_connect:
+            raise _upgrade_required(message)
+        fields = [("Sec-WebSocket-Version", _VERSION)]
+        raise HandshakeError(426 if versions else 400, message, headers=fields)
 
     def _check_key(self) -> None:
         keys = self.request.headers.get_all("sec-websocket-key")
