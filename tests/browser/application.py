@@ -6,18 +6,19 @@ import argparse
 
 from fasterapi import App, HTTPError, Response, SSEConnection, WebSocket
 
-ALLOWED = "http://localhost"  # its port is given on the command line
+RETRY = 50  # milliseconds
 
 
-def make_app(origin: str) -> App:
-    """Make the app; ``origin`` is the one other origin that may connect."""
+def make_app(*origins: str) -> App:
+    """Make the app; ``origins`` are those whose pages may use the routes named shared."""
     app = App()
 
     @app.get("/")
     def page() -> str:
         return "<!doctype html><title>empty</title>"
 
-    @app.websocket("/echo", subprotocols=["chat"], origins=[origin])
+    @app.websocket("/echo", subprotocols=["chat"])
+    @app.websocket("/shared/echo", subprotocols=["chat"], origins=[*origins])
     async def echo(ws: WebSocket) -> None:
         async for message in ws:
             await ws.send(message)
@@ -35,15 +36,23 @@ def make_app(origin: str) -> App:
     def closed_with() -> list[object]:
         return list(getattr(app.state, "closed", ()))
 
-    @app.sse("/events", origins=[origin])
+    @app.sse("/events")
+    @app.sse("/shared/events", origins=[*origins])
     async def events(sse: SSEConnection) -> None:
         start = int(sse.last_event_id or 0)
         for value in range(start + 1, start + 3):
-            await sse.send({"n": value}, event="count", id=str(value), retry=50)
+            await sse.send({"n": value}, event="count", id=str(value), retry=RETRY)
 
-    @app.sse("/private")
-    async def private(sse: SSEConnection) -> None:
-        await sse.send("secret")
+    @app.sse("/retry/{milliseconds:int}")
+    async def retry(sse: SSEConnection, milliseconds: int) -> None:
+        await sse.send("once more", retry=milliseconds)
+
+    @app.sse("/text")
+    async def text(sse: SSEConnection) -> None:
+        if sse.last_event_id:
+            await sse.send(sse.last_event_id)
+        else:
+            await sse.send(" two\nlines\n", id="é…😀", retry=RETRY, comment="no data")
 
     @app.get("/stop")
     def stop() -> Response:
@@ -59,5 +68,6 @@ def make_app(origin: str) -> App:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
-    port = parser.parse_args().port
-    make_app(f"{ALLOWED}:{port}").run(port=port, access_log=False)
+    parser.add_argument("origins", nargs="*")
+    args = parser.parse_args()
+    make_app(*args.origins).run(port=args.port, access_log=False)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Self
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -18,7 +19,7 @@ ARGS = [
 
 
 class Server:
-    """A server in a process of its own.
+    """A server in a process of its own; its port stays the same when it is started again.
 
     Args:
         module: What ``python -m`` runs.
@@ -31,26 +32,38 @@ class Server:
             self.port = int(probe.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}"
         self._command = [sys.executable, "-m", module, *args, "--port", str(self.port)]
-        self.start()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.kill()
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
-        self._process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL)
+        process = self._process = subprocess.Popen(self._command)
         deadline = time.monotonic() + 15
         while time.monotonic() < deadline:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
             except OSError:
-                assert self._process.poll() is None, "the server ended"
+                assert process.poll() is None, "the server ended; its output says why"
                 time.sleep(0.02)
             else:
                 return
         raise AssertionError("the server does not listen")
 
     def kill(self) -> None:
-        """End it without a goodbye."""
-        self._process.kill()
-        self._process.wait()
+        """End it without a goodbye, by SIGKILL."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Chromium's own ``WebSocket`` and ``EventSource`` against our routes.
 
-The page is served from ``127.0.0.1``; ``localhost``, with the same port, is another origin.
+A neighbour on another port is another origin; the server lets its pages into two routes.
 """
 
 from __future__ import annotations
@@ -19,24 +19,27 @@ Visit = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
+def neighbour() -> Iterator[Server]:
+    """Serve pages of another origin."""
+    with Server("tests.browser.application") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server(neighbour: Server) -> Iterator[Server]:
     """Serve the routes."""
-    started = Server("tests.browser.application")
-    yield started
-    started.kill()
-
-
-def other(server: Server) -> str:
-    return f"http://localhost:{server.port}"
+    with Server("tests.browser.application", neighbour.url) as server:
+        yield server
 
 
 SOCKET = """
-(url, messages) => new Promise((resolve) => {
-  const socket = new WebSocket(url, "chat"), received = [];
+([url, messages]) => new Promise((resolve) => {
+  const socket = new WebSocket(url, ["other", "chat"]), received = [];
   socket.binaryType = "arraybuffer";
-  socket.onopen = () => messages.forEach((m) => socket.send(m === null ? new Uint8Array(3) : m));
+  socket.onopen = () => messages.forEach(
+    (m) => socket.send(typeof m === "string" ? m : new Uint8Array(m)));
   socket.onmessage = ({ data }) => {
-    received.push(typeof data === "string" ? data : `${data.byteLength} bytes`);
+    received.push(typeof data === "string" ? data : Array.from(new Uint8Array(data)));
     if (received.length === messages.length) socket.close(3456, "enough");
   };
   socket.onclose = ({ code, reason, wasClean }) => resolve({
@@ -46,16 +49,15 @@ SOCKET = """
 """
 
 
-def run_socket(page: Page, url: str, messages: list[Any]) -> Any:
-    return page.evaluate(f"([url, messages]) => ({SOCKET})(url, messages)", [url, messages])
+def run_socket(page: Page, server: Server, path: str, messages: list[Any]) -> Any:
+    """Send text (``str``) and binary (a list of bytes) messages, and collect what comes back."""
+    return page.evaluate(SOCKET, [server.url.replace("http", "ws") + path, messages])
 
 
-def test_messages_of_both_kinds_from_an_allowed_origin(server: Server, visit: Visit) -> None:
-    page = visit(other(server))
-    messages = ["", "é…😀", None, "x" * 70_000]
-    result = run_socket(page, f"ws://127.0.0.1:{server.port}/echo", messages)
-    assert result == {
-        "received": ["", "é…😀", "3 bytes", "x" * 70_000],
+def test_messages_of_both_kinds_come_back_as_they_were(server: Server, visit: Visit) -> None:
+    messages = ["", "é…😀\0\r\n", [], [0, 255, 128], "x" * 70_000]
+    assert run_socket(visit(server.url), server, "/echo", messages) == {
+        "received": messages,
         "code": 3456,
         "reason": "enough",
         "wasClean": True,
@@ -64,35 +66,42 @@ def test_messages_of_both_kinds_from_an_allowed_origin(server: Server, visit: Vi
     }
 
 
-def test_an_origin_that_is_not_allowed_is_refused(server: Server, visit: Visit) -> None:
-    page = visit(server.url)
-    result = run_socket(page, f"ws://127.0.0.1:{server.port}/echo", ["x"])
+def test_a_page_of_another_origin_connects_where_it_may(
+    server: Server, neighbour: Server, visit: Visit
+) -> None:
+    page = visit(neighbour.url)
+    refused = run_socket(page, server, "/echo", ["x"])
+    assert (refused["received"], refused["code"], refused["wasClean"]) == ([], 1006, False)
+    allowed = run_socket(page, server, "/shared/echo", ["x"])
+    assert (allowed["received"], allowed["code"], allowed["wasClean"]) == (["x"], 3456, True)
+
+
+def test_an_origin_that_is_not_on_the_list_is_refused(server: Server, visit: Visit) -> None:
+    page = visit(f"http://localhost:{server.port}")  # the same server by another name
+    result = run_socket(page, server, "/shared/echo", ["x"])
     assert (result["received"], result["code"], result["wasClean"]) == ([], 1006, False)
 
 
-CLOSE = """
-(url) => new Promise((resolve) => {
-  const socket = new WebSocket(url);
-  socket.onclose = ({ code, reason }) => resolve([code, reason]);
-})
-"""
-
-
 def test_the_servers_close_code_and_reason_arrive(server: Server, visit: Visit) -> None:
-    page = visit(server.url)
-    assert page.evaluate(CLOSE, f"ws://127.0.0.1:{server.port}/own") == [4321, "as agreed"]
+    script = """
+    () => new Promise((resolve) => {
+      const socket = new WebSocket("/own");
+      socket.onclose = ({ code, reason, wasClean }) => resolve([code, reason, wasClean]);
+    })
+    """
+    assert visit(server.url).evaluate(script) == [4321, "as agreed", True]
 
 
 def test_the_pages_close_code_and_reason_arrive(server: Server, visit: Visit) -> None:
-    page = visit(server.url)
     script = """
-    (url) => new Promise((resolve) => {
-      const socket = new WebSocket(url);
+    () => new Promise((resolve) => {
+      const socket = new WebSocket("/closed");
       socket.onopen = () => socket.close(3001, "façade");
-      socket.onclose = ({ code }) => resolve(code);
+      socket.onclose = ({ code, wasClean }) => resolve([code, wasClean]);
     })
     """
-    assert page.evaluate(script, f"ws://127.0.0.1:{server.port}/closed") == 3001
+    page = visit(server.url)
+    assert page.evaluate(script) == [3001, True]
     page.wait_for_function(
         "async () => JSON.stringify(await (await fetch('/closed-with')).json()) "
         "=== JSON.stringify([3001, 'façade'])"
@@ -103,12 +112,15 @@ EVENTS = """
 ([url, wanted]) => new Promise((resolve) => {
   const source = new EventSource(url), seen = [];
   let errors = 0;
-  const end = () => { source.close(); resolve({ seen, errors }); };
-  source.addEventListener("count", ({ data, lastEventId }) => {
-    seen.push([JSON.parse(data).n, lastEventId]);
-    if (seen.length === wanted) end();
-  });
-  source.onmessage = ({ data }) => { seen.push(data); if (seen.length === wanted) end(); };
+  const see = (entry) => {
+    seen.push(entry);
+    if (seen.length < wanted) return;
+    source.close();
+    resolve({ seen, errors });
+  };
+  source.addEventListener("count",
+    ({ data, lastEventId }) => see([JSON.parse(data).n, lastEventId]));
+  source.onmessage = ({ data, lastEventId }) => see([data, lastEventId]);
   source.onerror = () => {
     errors += 1;
     if (source.readyState === EventSource.CLOSED) resolve({ seen, errors, closed: true });
@@ -123,15 +135,38 @@ def test_a_stream_that_ends_goes_on_after_its_last_event(server: Server, visit: 
     assert result["errors"] == 2  # the two ends of a stream before the fifth event
 
 
+def test_the_page_waits_for_as_long_as_retry_says(server: Server, visit: Visit) -> None:
+    # Without it both would wait for the same time, and the first would be first again.
+    script = """
+    () => new Promise((resolve) => {
+      const order = [];
+      const see = (name) => order.push(name) === 5 && resolve(order);
+      const patient = new EventSource("/retry/60000");
+      patient.onmessage = () => see("patient");
+      patient.onerror = () => {
+        new EventSource("/retry/20").onmessage = () => see("quick");
+      };
+    })
+    """
+    assert visit(server.url).evaluate(script) == ["patient", *["quick"] * 4]
+
+
+def test_lines_and_ids_beyond_ascii_survive_the_round_trip(server: Server, visit: Visit) -> None:
+    result = visit(server.url).evaluate(EVENTS, ["/text", 2])
+    assert result["seen"] == [[" two\nlines\n", "é…😀"], ["é…😀", "é…😀"]]
+
+
 @pytest.mark.parametrize("path", ["/", "/refused", "/nowhere", "/stop"])
 def test_what_is_no_stream_is_not_tried_again(server: Server, visit: Visit, path: str) -> None:
     result = visit(server.url).evaluate(EVENTS, [path, 1])
     assert result == {"seen": [], "errors": 1, "closed": True}
 
 
-def test_another_origin_reads_only_what_it_may(server: Server, visit: Visit) -> None:
-    page = visit(other(server))
-    here = f"http://127.0.0.1:{server.port}"
-    assert page.evaluate(EVENTS, [f"{here}/events", 2])["seen"] == [[1, "1"], [2, "2"]]
-    result = page.evaluate(EVENTS, [f"{here}/private", 1])
-    assert result == {"seen": [], "errors": 1, "closed": True}
+def test_a_page_of_another_origin_reads_only_what_it_may(
+    server: Server, neighbour: Server, visit: Visit
+) -> None:
+    page = visit(neighbour.url)
+    shared = page.evaluate(EVENTS, [f"{server.url}/shared/events", 3])
+    assert shared["seen"] == [[1, "1"], [2, "2"], [3, "3"]]
+    private = page.evaluate(EVENTS, [f"{server.url}/events", 1])
+    assert private == {"seen": [], "errors": 1, "closed": True}

@@ -227,9 +227,14 @@ def test_requests_that_are_refused(request_: Request, status: int, complaint: st
 
 def test_a_refusal_says_what_would_have_been_right() -> None:
     assert refusal(upgrade(method="PUT")).headers == (("Allow", "GET"),)
-    for request in (upgrade(sec_websocket_version="8"), upgrade(sec_websocket_version=None)):
-        assert refusal(request).headers == (("Sec-WebSocket-Version", "13"),)
-    for request in (upgrade(upgrade=None), upgrade(connection=None)):
+    version = ("Sec-WebSocket-Version", "13")
+    assert refusal(upgrade(sec_websocket_version=None)).headers == (version,)
+    assert refusal(extended_connect(("sec-websocket-version", "8"))).headers == (version,)
+    for request in (
+        upgrade(upgrade=None),
+        upgrade(connection=None),
+        upgrade(sec_websocket_version="8"),
+    ):
         assert refusal(request).headers == (
             ("Upgrade", "websocket"),
             ("Sec-WebSocket-Version", "13"),
