@@ -760,6 +760,26 @@ def test_answers_go_out_before_the_close_that_is_owed(run: Runner) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("size", [5_000, 20_000])
+def test_a_peer_that_ends_its_half_still_gets_what_it_is_owed(run: Runner, size: int) -> None:
+    async def main() -> None:
+        handler, net, client = await puppet()
+        client.transport.stuck = True
+        handler.ws.send(bytes(size))
+        await turns()
+        await client.send(close(1000))
+        await client.finish()
+        await net.pass_time(5, step=1)
+        assert not client.transport.aborted
+        client.transport.take()
+        await turns()
+        message, farewell = client.frames()
+        assert (len(message.payload), farewell.first) == (size, 0x88)
+        assert client.transport.closing
+
+    run(main())
+
+
 def test_a_handler_that_does_not_answer_in_time(run: Runner) -> None:
     async def main() -> None:
         handler, net, client = await puppet()
