@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from fasterapi import App, HTTPError, Response, SSEConnection, WebSocket
 
@@ -12,13 +13,29 @@ RETRY = 50  # milliseconds
 def make_app(*origins: str) -> App:
     """Make the app; ``origins`` are those whose pages may use the routes named shared."""
     app = App()
+    add_pages(app)
+    add_websockets(app, origins)
+    add_streams(app, origins)
+    return app
+
+
+def add_pages(app: App) -> None:
+    """Add what is neither a WebSocket nor an event stream."""
 
     @app.get("/")
     def page() -> str:
         return "<!doctype html><title>empty</title>"
 
+    @app.get("/stop")
+    def stop() -> Response:
+        return Response(204)
+
+
+def add_websockets(app: App, origins: Sequence[str]) -> None:
+    """Add the WebSockets."""
+
     @app.websocket("/echo", subprotocols=["chat"])
-    @app.websocket("/shared/echo", subprotocols=["chat"], origins=[*origins])
+    @app.websocket("/shared/echo", subprotocols=["chat"], origins=origins)
     async def echo(ws: WebSocket) -> None:
         async for message in ws:
             await ws.send(message)
@@ -36,8 +53,12 @@ def make_app(*origins: str) -> App:
     def closed_with() -> list[object]:
         return list(getattr(app.state, "closed", ()))
 
+
+def add_streams(app: App, origins: Sequence[str]) -> None:
+    """Add the event streams."""
+
     @app.sse("/events")
-    @app.sse("/shared/events", origins=[*origins])
+    @app.sse("/shared/events", origins=origins)
     async def events(sse: SSEConnection) -> None:
         start = int(sse.last_event_id or 0)
         for value in range(start + 1, start + 3):
@@ -54,15 +75,9 @@ def make_app(*origins: str) -> App:
         else:
             await sse.send(" two\nlines\n", id="é…😀", retry=RETRY, comment="no data")
 
-    @app.get("/stop")
-    def stop() -> Response:
-        return Response(204)
-
     @app.sse("/refused")
     async def refused(sse: SSEConnection) -> None:
         raise HTTPError(404)
-
-    return app
 
 
 if __name__ == "__main__":

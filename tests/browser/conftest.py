@@ -66,9 +66,13 @@ class Server:
             self._process.wait()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
-    """Give a headless Chromium."""
+    """Give a headless Chromium.
+
+    Its end is the end of this folder's tests and not of the session: until then Playwright runs an
+    event loop in this thread, and ``asyncio.run`` can't.
+    """
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium, args=ARGS)
         yield launched
