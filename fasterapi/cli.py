@@ -27,7 +27,7 @@ from .app import App
 __all__ = ["main"]
 
 _VERSION = (
-    f"fasterapi {__version__} (backend: {__impl__}, "
+    f"fasterapi {__version__} ({__impl__} backend, "
     f"{platform.python_implementation()} {platform.python_version()})"
 )
 _DESCRIPTION = "WebSocket and Server-Sent Events for Python."

@@ -1,15 +1,29 @@
-"""What became of a plain handler, as a response: one rule for every adapter."""
+"""What became of a handler: one rule for every adapter."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import HTTPError
+from ..errors import ConnectionClosed, HTTPError, InvalidMessage
 from ..protocol.http import Response
 from .responses import error_response, to_response
 
-__all__ = ["to_outcome"]
+__all__ = ["to_outcome", "unwrap"]
+
+_EXPECTED = (ConnectionClosed, HTTPError, InvalidMessage)
+
+
+def unwrap(error: BaseException | None) -> BaseException | None:
+    """Take an error that is no crash out of the group that a task group put it into.
+
+    Returns:
+        The first of a group that holds nothing else but the peer's going, its faults and refusals
+        meant for it; any other error as it is.
+    """
+    while isinstance(error, BaseExceptionGroup) and error.split(_EXPECTED)[1] is None:
+        error = error.exceptions[0]
+    return error
 
 
 def to_outcome(
@@ -26,6 +40,7 @@ def to_outcome(
         The response, and the error to log if the handler crashed or returned what no response can
         be made of.
     """
+    error = unwrap(error)
     if isinstance(error, HTTPError):
         return error_response(error.status, error.detail, headers=error.headers), None
     if error is None:

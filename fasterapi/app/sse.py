@@ -16,6 +16,7 @@ from ..protocol.headers import Headers
 from ..protocol.http import Request, Response
 from ..protocol.sse import KEEPALIVE, ServerSentEvent, format_event
 from .exchange import Exchange
+from .outcome import unwrap
 from .responses import error_response
 
 __all__ = ["SSEBase"]
@@ -165,6 +166,7 @@ class SSEBase:
         Returns:
             Whether the handler crashed.
         """
+        error = unwrap(error)
         ended = error is None or isinstance(error, ConnectionClosed)
         crashed = isinstance(error, Exception) and not ended
         if self._over:

@@ -28,6 +28,7 @@ from ..protocol.http import Request, Response
 from ..protocol.keepalive import Keepalive
 from ..protocol.state import State
 from .exchange import Exchange
+from .outcome import unwrap
 from .responses import error_response
 
 __all__ = ["WebSocketBase"]
@@ -389,6 +390,7 @@ class WebSocketBase:
         Returns:
             Whether the handler crashed: an error that is neither the peer's nor meant for it.
         """
+        error = unwrap(error)
         if self._undecided:
             return self._conclude_handshake(error)
         if error is None or isinstance(error, ConnectionClosed):

@@ -41,7 +41,7 @@ class ServerSentEvent:
     retry: int | None = None
 
 
-_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def to_json(value: Any) -> str:
@@ -49,6 +49,7 @@ def to_json(value: Any) -> str:
 
     Raises:
         TypeError: If it holds what JSON has no form for.
+        ValueError: If it holds a float that JSON has no form for, or itself.
     """
     return _encoder.encode(value)
 
@@ -72,7 +73,7 @@ def format_event(
         id: The event's ID; ``""`` makes a client forget the last one.
         retry: The reconnection time in milliseconds, 0 or more.
         comment: Text that clients ignore; it may have several lines.
-        dumps: Makes the JSON.
+        dumps: Makes the JSON, as ``str``.
 
     Returns:
         The fields and the empty line that ends them, in UTF-8: ``b"id: 7\ndata: hello\n\n"``.
@@ -81,33 +82,53 @@ def format_event(
         LocalProtocolError: If there is no field at all, ``event`` or ``id`` has a CR or LF, ``id``
             has a NUL, ``retry`` is no integer or negative, or a text is not valid Unicode.
         TypeError: If ``event``, ``id`` or ``comment`` is no ``str``, or data can't be JSON.
+        ValueError: If data can't be JSON; see ``to_json``.
     """
     text = ""
     if comment is not None:
         text = _lines(":", comment)
+    # Whatever is printable holds no control character, and is the quickest to be told.
     if event is not None:
-        if "\n" in event or "\r" in event:
-            raise LocalProtocolError(f"event type with a line break: {event!r}")
-        text += f"event: {event}\n"
+        if type(event) is not str or not event.isprintable():
+            event = _one_line(event, "event type with a line break", "\r\n")
+        text = f"{text}event: {event}\n"
     if id is not None:
-        if "\n" in id or "\r" in id or "\0" in id:
-            raise LocalProtocolError(f"event ID with a line break or NUL: {id!r}")
-        text += f"id: {id}\n"
+        if type(id) is not str or not id.isprintable():
+            id = _one_line(id, "event ID with a line break or NUL", "\r\n\0")
+        text = f"{text}id: {id}\n"
     if retry is not None:
         text += _retry(retry)
     if data is not None:
-        if not isinstance(data, str):
-            data = dumps(data)
+        if type(data) is not str:
+            data = _text(data, dumps)
         if "\n" in data or "\r" in data:
             text += _lines("data:", data)
         else:
-            text += f"data: {data}\n"
+            text = f"{text}data: {data}\n"
     if not text:
         raise LocalProtocolError("an event needs at least one of data, event, id, retry, comment")
     try:
         return f"{text}\n".encode()
     except UnicodeEncodeError as error:
         raise LocalProtocolError(f"event that is not valid Unicode: {error}") from None
+
+
+def _one_line(value: object, fault: str, forbidden: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"an event's type and ID have to be str, not {type(value).__name__}")
+    value = str.__str__(value)
+    if any(character in value for character in forbidden):
+        raise LocalProtocolError(f"{fault}: {value!r}")
+    return value
+
+
+def _text(data: Any, dumps: Callable[[Any], str]) -> str:
+    # The text of a str that is of a class of its own, an enumeration for one, is not what such a
+    # class makes of it when it is formatted.
+    text = data if isinstance(data, str) else dumps(data)
+    if not isinstance(text, str):
+        raise TypeError(f"dumps has to give str, not {type(text).__name__}")
+    return str.__str__(text)
 
 
 def _lines(prefix: str, text: str) -> str:

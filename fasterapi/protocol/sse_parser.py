@@ -135,8 +135,13 @@ class EventStreamParser:
         elif name == "id":
             if "\0" not in value:
                 self._id = value
-        elif name == "retry" and value.isascii() and value.isdigit() and len(value) < 20:
-            self.retry = self._retry = int(value)
+        elif name == "retry" and value.isascii() and value.isdigit():
+            self._take_retry(value.lstrip("0") or "0")
+
+    def _take_retry(self, digits: str) -> None:
+        # More milliseconds than fit into 64 bits are as good as none, and take long to be read.
+        if len(digits) < 20:
+            self.retry = self._retry = int(digits)
 
     def _dispatch(self, events: list[ServerSentEvent]) -> None:
         self.last_event_id = self._id

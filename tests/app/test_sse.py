@@ -167,7 +167,13 @@ def test_an_error_before_the_first_event_is_a_status(
 
 @pytest.mark.parametrize(
     ("error", "crashed"),
-    [(None, False), (ConnectionClosed(), False), (ValueError("x"), True), (HTTPError(404), True)],
+    [
+        (None, False),
+        (ConnectionClosed(), False),
+        (ExceptionGroup("", [ConnectionClosed()]), False),
+        (ValueError("x"), True),
+        (HTTPError(404), True),
+    ],
 )
 def test_the_handlers_end_ends_the_stream(error: BaseException | None, crashed: bool) -> None:
     session, exchange = stream()

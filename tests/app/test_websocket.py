@@ -275,6 +275,9 @@ def test_json_may_come_in_both_kinds() -> None:
         (ValueError("x"), 1011, True),
         (HTTPError(404), 1011, True),
         (KeyboardInterrupt(), 1001, False),
+        (ExceptionGroup("", [ConnectionClosed(1001), ConnectionClosed(1001)]), 1000, False),
+        (ExceptionGroup("", [ExceptionGroup("", [InvalidMessage(1003, "x")])]), 1003, False),
+        (ExceptionGroup("", [ConnectionClosed(1001), ValueError("x")]), 1011, True),
     ],
 )
 def test_the_handlers_end_closes(error: BaseException | None, code: int, crashed: bool) -> None:
