@@ -119,9 +119,9 @@ here, and the log gets one line that names the limit. Nobody else notices.
 ```
 
 Of a WebSocket's route every limit counts that has to do with messages, pings, closing and writing.
-Of an event stream's route `sse_keepalive` and `sse_start_delay` count, and of all but WebSockets
-`max_body_size`, where it is below the app's. The others are those of the app: they count before a
-route is known, or for all of its connections together.
+Of an event stream's route those of writing, `sse_keepalive` and `sse_start_delay` count, and of all
+but WebSockets `max_body_size`, where it is below the app's. The others are those of the app: they
+count before a route is known, or for all of its connections together.
 
 The table is made by `python docs/update.py` from the docstring and the defaults of `Limits`.
 

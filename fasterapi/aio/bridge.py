@@ -427,6 +427,7 @@ class BridgeWebSocketProtocol(WebSocketChannel):
         self.websocket.shut_down()
 
     def settle(self) -> None:
-        """See to the transport's end, unless a thread is about to write."""
-        if not self.websocket.writing and not self._stream.outflow.busy:
+        """See to the transport's end, unless a thread is about to write and has time to."""
+        writing = self.websocket.writing or self._stream.outflow.busy
+        if not writing or self.connection.finished:
             super().settle()

@@ -140,14 +140,12 @@ class WebSocketProtocol(WebSocketChannel):
 
     def flush(self) -> None:
         """Write what is queued, unless the transport has enough; close if that was all."""
-        if self._paused:
-            return
         connection = self.connection
         if connection.state is OPEN:
-            if data := connection.data_to_send():
+            if not self._paused and (data := connection.data_to_send()):
                 self.transport.write(data)
             return
-        data = self.websocket._data_to_send()
+        data = b"" if self._paused else self.websocket._data_to_send()
         if data and not self.lost:
             self.transport.write(data)
         self.settle()

@@ -46,6 +46,8 @@ def start_call(http: HTTPProtocol, match: Match, request: Request) -> None:
         RouteKind.SSE: SSECall,
         RouteKind.HTTP: HTTPCall,
     }
+    if match.route.kind is RouteKind.SSE:
+        http.use_limits(match.route.options.limits)
     http.call = kinds[match.route.kind](http, match, request)
     http.call.start()
 

@@ -16,6 +16,7 @@ from ..app.log import log_access, log_fault
 from ..app.responses import error_response
 from ..errors import ConnectionClosed
 from ..http import HTTP1Connection
+from ..limits import Limits
 from ..protocol.http import Request, Response
 from .channel import Channel
 from .handlers import Call, start_call
@@ -132,9 +133,16 @@ class HTTPProtocol(Channel):
         self.read(self._h1.wants_data)
         self.reschedule()
 
+    def use_limits(self, limits: Limits) -> None:
+        """Apply a route's write limits, for as long as its exchange takes."""
+        if limits is not self.limits:
+            self.limits = limits
+            self.transport.set_write_buffer_limits(high=limits.write_high_water)
+
     def _completed(self) -> None:
         """An exchange is complete: the next request may wait already."""
         self.call = None
+        self.use_limits(self.server.app.limits)
         self._request = self._h1.next_request(self.server.clock())
         self._settle()
         if self._request is not None:

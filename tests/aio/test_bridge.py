@@ -475,6 +475,41 @@ def test_a_peer_that_does_not_answer_a_close(run: Runner) -> None:
     run(main())
 
 
+def test_a_peer_that_does_not_even_read_our_close(run: Runner) -> None:
+    async def main() -> None:
+        desk = Desk("websocket")
+        client = await desk.open()
+        client.transport.stuck = True
+        sends = [desk.ask("send", bytes(1500)) for _ in range(3)]
+        await until(lambda: client.transport.buffer)
+        await turns(50)
+        client.transport.protocol.shut_down()
+        await desk.net.pass_time(2.9, step=0.1)
+        assert not client.transport.aborted
+        await desk.net.pass_time(0.4, step=0.1)
+        assert client.transport.aborted
+        results = await asyncio.gather(*sends, return_exceptions=True)
+        assert isinstance(results[-1], ConnectionClosed)
+        await desk.end()
+
+    run(main())
+
+
+def test_a_receive_that_takes_too_long(run: Runner) -> None:
+    async def main() -> None:
+        desk = Desk("websocket")
+        client = await desk.open()
+        desk.net.clock.now = asyncio.get_running_loop().time()
+        with pytest.raises(TimeoutError):
+            await desk.ask("receive", timeout=0.01)
+        receiving = desk.ask("receive", timeout=SECONDS)
+        await client.send(text("in time"))
+        assert await receiving == "in time"
+        await desk.end()
+
+    run(main())
+
+
 def test_a_handshake_may_be_refused_from_a_thread(run: Runner) -> None:
     async def main() -> None:
         app = App()

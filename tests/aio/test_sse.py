@@ -383,3 +383,31 @@ def test_http_1_0_is_not_chunked(run: Runner) -> None:
         assert (client.taken(), client.is_over) == (b"data: one\n\n", True)
 
     run(main())
+
+
+def test_a_route_s_write_limits_count_while_its_stream_lasts(run: Runner) -> None:
+    async def main() -> None:
+        app = App()
+        waited: list[bool] = []
+
+        @app.sse("/", limits=Limits(write_high_water=1000))
+        async def events(sse: SSEConnection) -> None:
+            await sse.send("first")
+            await stuck.wait()
+            sent = sse.send("x" * 2000)
+            waited.append(isinstance(sent, asyncio.Future))
+            await sent
+
+        net = Network(app)
+        stuck = asyncio.Event()
+        client = await net.stream()
+        client.transport.stuck = True
+        stuck.set()
+        await turns()
+        assert waited == [True]
+        assert client.transport._high == 1000
+        client.transport.take()
+        await turns()
+        assert client.transport._high == Limits().write_high_water
+
+    run(main())

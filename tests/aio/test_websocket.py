@@ -636,6 +636,21 @@ def test_a_peer_that_does_not_answer_a_close(run: Runner) -> None:
     run(main())
 
 
+def test_a_peer_that_does_not_even_read_our_close(run: Runner) -> None:
+    async def main() -> None:
+        handler, net, client = await puppet()
+        client.transport.stuck = True
+        handler.ws.send(bytes(20_000))
+        closing = asyncio.ensure_future(handler.ws.close())  # type: ignore[arg-type]
+        await net.pass_time(2.9)
+        assert not client.transport.aborted
+        await net.pass_time(0.3)
+        assert (closing.done(), client.transport.aborted) == (True, True)
+        assert net.server.connections == set()
+
+    run(main())
+
+
 def test_a_peer_that_answers_and_stays(run: Runner) -> None:
     async def main() -> None:
         handler, net, client = await puppet()
