@@ -139,4 +139,4 @@ def _lines(prefix: str, text: str) -> str:
 def _retry(retry: object) -> str:
     if isinstance(retry, bool) or not isinstance(retry, int) or retry < 0:
         raise LocalProtocolError(f"retry has to be 0 or more milliseconds, not {retry!r}")
-    return f"retry: {retry}\n"
+    return f"retry: {int(retry)}\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import Enum, IntEnum
 from typing import Any
 
 import pytest
@@ -50,7 +51,18 @@ def test_fields_and_lines(arguments: dict[str, Any], expected: bytes) -> None:
 @pytest.mark.parametrize("text", ["a\u2028b", "a\u2029b", "a\x0bb", "a\x0cb", "a\x85b", "a\x1cb"])
 def test_only_cr_and_lf_end_a_line(text: str) -> None:
     assert format_event(text) == f"data: {text}\n\n".encode()
-    assert format_event("x", event=text, id=text).count(b"\n") == 4
+    assert (
+        format_event("x", event=text, id=text) == f"event: {text}\nid: {text}\ndata: x\n\n".encode()
+    )
+    assert format_event(comment=text) == f": {text}\n\n".encode()
+
+
+def test_nul_is_refused_in_an_id_only() -> None:
+    # A client drops an ID with NUL (WHATWG); a type or data with it arrives.
+    assert format_event("a\0", event="b\0") == b"event: b\0\ndata: a\0\n\n"
+    assert EventStreamParser().feed(format_event("a\0", event="b\0")) == [
+        ServerSentEvent("a\0", "b\0")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -58,14 +70,18 @@ def test_only_cr_and_lf_end_a_line(text: str) -> None:
     [
         {"event": "a\nevent: b"},
         {"event": "a\rdata: x"},
+        {"event": "\n"},
         {"id": "a\nevent: b"},
         {"id": "a\rdata: x"},
         {"id": "a\0b"},
         {"retry": -1},
         {"retry": True},
         {"retry": "1\ndata:x"},
+        {"retry": "1"},
         {"retry": 1.5},
         {"event": "\ud800"},
+        {"id": "\ud800"},
+        {"comment": "\ud800"},
         {"data": "\ud800"},
         {},
     ],
@@ -73,11 +89,64 @@ def test_only_cr_and_lf_end_a_line(text: str) -> None:
 def test_what_can_not_be_sent_raises(arguments: dict[str, Any]) -> None:
     with pytest.raises(LocalProtocolError):
         format_event(**arguments)
+    if arguments:
+        with pytest.raises(LocalProtocolError):
+            format_event(**{"data": "x", **arguments})
 
 
-def test_what_can_not_be_json_raises() -> None:
+class Lines:
+    """Not text, but it looks like a line and is written as two."""
+
+    def __contains__(self, item: object) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return "a\ndata: b"
+
+
+@pytest.mark.parametrize("name", ["event", "id", "comment"])
+@pytest.mark.parametrize("value", [7, b"a", ["a"], Lines()])
+def test_what_is_no_text_is_refused(name: str, value: Any) -> None:
     with pytest.raises(TypeError):
-        format_event(b"bytes are no JSON")
+        format_event("x", **{name: value})
+
+
+class Kind(str, Enum):  # noqa: UP042  # one that is formatted as Kind.TICK
+    TICK = "tick"
+
+
+class Delay(IntEnum):
+    SHORT = 500
+
+
+class Sly(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "a\ndata: b"
+
+    __format__ = None
+
+
+def test_text_of_another_class_is_what_it_holds() -> None:
+    expected = b": tick\nevent: tick\nid: tick\nretry: 500\ndata: tick\n\n"
+    kind, sly = Kind.TICK, Sly("tick")
+    assert format_event(kind, event=kind, id=kind, retry=Delay.SHORT, comment=kind) == expected
+    assert format_event(sly, event=sly, id=sly, retry=500, comment=sly) == expected
+    with pytest.raises(LocalProtocolError):
+        format_event("x", event=Sly("a\n"))
+
+
+@pytest.mark.parametrize("value", [b"bytes", object(), {1: {2}}, {("a", "b"): 1}])
+def test_what_can_not_be_json_raises(value: Any) -> None:
+    with pytest.raises(TypeError):
+        format_event(value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), [float("inf")], {"a": float("-inf")}])
+def test_numbers_that_json_does_not_have_raise(value: Any) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        format_event(value)
 
 
 def test_json_is_pluggable_and_its_lines_are_split() -> None:
@@ -85,31 +154,68 @@ def test_json_is_pluggable_and_its_lines_are_split() -> None:
         return json.dumps(value, indent=1)
 
     assert format_event({"a": 1}, dumps=pretty) == b'data: {\ndata:  "a": 1\ndata: }\n\n'
+    assert format_event("text", dumps=pretty) == b"data: text\n\n"
     assert to_json({"a": "é"}) == '{"a":"é"}'
+    with pytest.raises(TypeError, match="dumps has to give str, not bytes"):
+        format_event({"a": 1}, dumps=lambda value: b"{}")
 
 
 def test_the_keepalive_is_a_comment_that_dispatches_nothing() -> None:
     assert EventStreamParser().feed(KEEPALIVE + b"data: x\n\n") == [ServerSentEvent("x")]
 
 
-line = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]))
-text = st.text(st.characters(exclude_categories=["Cs"]))
+# What has a meaning in a stream comes more often than by chance.
+pieces = st.sampled_from(["\r", "\n", "\r\n", "\0", ":", " ", "data: x", "\ufeff", "\u2028"])
+text = st.lists(pieces | st.text(max_size=5), max_size=6).map("".join)
+anything = st.lists(pieces | st.text(max_size=5) | st.just("\ud800"), max_size=6).map("".join)
+line = text.map(lambda value: value.translate(dict.fromkeys(map(ord, "\r\n\0"))))
+times = st.integers(0, 10**18)
 
 
-@given(text, line, line, st.integers(0, 10**9))
-def test_what_is_formatted_is_what_is_parsed(data: str, event: str, id: str, retry: int) -> None:
-    parsed = EventStreamParser().feed(format_event(data, event=event, id=id, retry=retry))
-    lines = data.replace("\r\n", "\n").replace("\r", "\n")
-    assert parsed == [ServerSentEvent(lines, event or "message", id, retry)]
+def lines_of(data: str) -> str:
+    """Give data as it arrives."""
+    return data.replace("\r\n", "\n").replace("\r", "\n")
 
 
-@given(text, line.filter(bool), st.integers(0, 10**9))
-def test_httpx_sse_reads_the_same(data: str, event: str, retry: int) -> None:
+@given(st.lists(st.tuples(text, line, st.none() | line, st.none() | times, st.none() | text)))
+def test_what_is_formatted_is_what_is_parsed(events: list[Any]) -> None:
+    stream, expected, last = b"", [], ""
+    for data, event, id, retry, comment in events:
+        stream += format_event(data, event=event, id=id, retry=retry, comment=comment)
+        last = last if id is None else id
+        expected.append(ServerSentEvent(lines_of(data), event or "message", last, retry))
+    parser = EventStreamParser()
+    assert parser.feed(stream) == expected
+    assert parser.last_event_id == last
+
+
+@given(text, line, line, times, text)
+def test_httpx_sse_reads_the_same(data: str, event: str, id: str, retry: int, comment: str) -> None:
+    stream = format_event(data, event=event, id=id, retry=retry, comment=comment).decode()
     decoder = SSEDecoder()
-    found = [
-        decoder.decode(part)
-        for part in format_event(data, event=event, retry=retry).decode().split("\n")
-    ]
+    found = [decoder.decode(part) for part in stream.removesuffix("\n").split("\n")]
     (read,) = [event for event in found if event is not None]
-    lines = data.replace("\r\n", "\n").replace("\r", "\n")
-    assert (read.data, read.event, read.retry) == (lines, event, retry)
+    assert read.data == lines_of(data)
+    assert (read.event, read.id, read.retry) == (event or "message", id, retry)
+
+
+@given(anything, st.none() | anything, st.none() | anything, st.none() | anything)
+def test_no_text_makes_a_second_event(
+    data: str, event: str | None, id: str | None, comment: str | None
+) -> None:
+    try:
+        stream = format_event(data, event=event, id=id, comment=comment)
+    except LocalProtocolError:
+        broken = any(c in (event or "") for c in "\r\n") or any(c in (id or "") for c in "\r\n\0")
+        assert broken or not encodable(data, event, id, comment)
+        return
+    (parsed,) = EventStreamParser().feed(stream)
+    assert parsed == ServerSentEvent(lines_of(data), event or "message", id or "")
+
+
+def encodable(*texts: str | None) -> bool:
+    try:
+        "".join(text or "" for text in texts).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
