@@ -431,3 +431,5 @@ class BridgeWebSocketProtocol(WebSocketChannel):
         writing = self.websocket.writing or self._stream.outflow.busy
         if not writing or self.connection.finished:
             super().settle()
+        else:
+            self.reschedule()

@@ -340,8 +340,13 @@ class WebSocketConnection:
 
     @property
     def finished(self) -> bool:
-        """Whether to close the transport: the peer ended its half, or took too long to."""
-        return self.state is State.CLOSED and (self._eof or self._overdue) and not self._out
+        """Whether to close the transport.
+
+        The peer ended its half and all that is queued is written; or it took too long, and what is
+        still queued is lost.
+        """
+        over = self._overdue or (self._eof and not self._out)
+        return self.state is State.CLOSED and over
 
     # --------------------------------------------------------------------------- frames, in
 

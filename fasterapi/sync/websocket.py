@@ -282,6 +282,7 @@ class SyncWebSocket(WebSocketBase):
             self._open()  # not under the lock, for the response may block
         with self._lock:
             super()._close(code, reason)
+        self._stream.rest()  # a deadline has begun, and writing may take longer
 
     def _conclude(self, error: BaseException | None) -> bool:
         with self._opening:

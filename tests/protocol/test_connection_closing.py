@@ -347,6 +347,17 @@ def test_the_close_that_we_owed_begins_the_close_timeout() -> None:
     assert connection.finished
 
 
+def test_a_peer_that_takes_too_long_forgoes_what_is_queued() -> None:
+    connection = make()
+    connection.send_text("a message that the transport has no room for")
+    connection.close()
+    connection.tick(100.0)
+    assert not connection.finished
+    assert connection.tick(105.0) == [Closed(1006)]
+    assert connection.finished
+    assert not connection.write_finished
+
+
 def test_a_close_that_nobody_fetches_is_not_finished() -> None:
     connection = make()
     connection.receive_data(PEER.close(1000), 100.0)
