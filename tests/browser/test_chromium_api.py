@@ -170,3 +170,9 @@ def test_a_page_of_another_origin_reads_only_what_it_may(
     assert shared["seen"] == [[1, "1"], [2, "2"], [3, "3"]]
     private = page.evaluate(EVENTS, [f"{server.url}/events", 1])
     assert private == {"seen": [], "errors": 1, "closed": True}
+
+
+def test_an_origin_that_is_not_on_the_list_reads_nothing(server: Server, visit: Visit) -> None:
+    page = visit(f"http://localhost:{server.port}")
+    result = page.evaluate(EVENTS, [f"{server.url}/shared/events", 1])
+    assert result == {"seen": [], "errors": 1, "closed": True}
