@@ -102,7 +102,7 @@ class EventStreamParser:
 
     def _clear(self) -> None:
         self._data: list[str] = []
-        self._size = 0
+        self._size = -1  # no LF comes behind the last line
         self._event = ""
         self._retry: int | None = None
 
