@@ -333,7 +333,7 @@ class SSECall(Call):
         """End the stream."""
         crashed = False
         with suppress(ConnectionClosed):
-            crashed = self.session._conclude(error)
+            crashed = self.session._conclude(error, value)
         if self.server.access_log:
             detail = "left by the client" if self.left else "ended"
             log_end(self.request, "SSE", detail, self.server.clock() - self.began)

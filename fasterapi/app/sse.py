@@ -157,15 +157,21 @@ class SSEBase:
         """The client is gone."""
         self._over = True
 
-    def _conclude(self, error: BaseException | None) -> bool:
+    def _conclude(self, error: BaseException | None, value: object = None) -> bool:
         """Do what is left when the handler has ended.
 
         Args:
             error: What escaped the handler.
+            value: What it returned instead. A ``Response``, of a handler that has sent nothing,
+                is the answer: status 204 has a browser not come back.
 
         Returns:
             Whether the handler crashed.
         """
+        if isinstance(value, Response) and not self._started and not self._over:
+            self._over = True
+            self._exchange.respond(value)
+            return False
         error = unwrap(error)
         ended = error is None or isinstance(error, ConnectionClosed)
         crashed = isinstance(error, Exception) and not ended

@@ -183,6 +183,20 @@ def test_the_handlers_end_ends_the_stream(error: BaseException | None, crashed: 
     assert exchange.response is None
 
 
+def test_a_handler_may_answer_with_a_response_instead() -> None:
+    session, exchange = stream()
+    assert session._conclude(None, Response(204)) is False
+    assert exchange.response is not None
+    assert exchange.response.status == 204
+    assert exchange.head is None
+    assert not session.is_open()
+    begun, exchange = stream()
+    send(begun, "x")
+    assert begun._conclude(None, Response(204)) is False
+    assert exchange.response is None
+    assert exchange.ended
+
+
 def test_a_handler_that_sends_nothing_is_an_empty_stream() -> None:
     session, exchange = stream()
     assert session._conclude(None) is False
