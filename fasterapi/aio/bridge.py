@@ -429,7 +429,8 @@ class BridgeWebSocketProtocol(WebSocketChannel):
     def settle(self) -> None:
         """See to the transport's end, unless a thread is about to write and has time to."""
         writing = self.websocket.writing or self._stream.outflow.busy
-        if not writing or self.connection.finished:
+        overdue = self.connection.finished and not self.peer_ended
+        if overdue or not writing:
             super().settle()
         else:
             self.reschedule()
