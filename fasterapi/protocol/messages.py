@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable
+from io import BytesIO, StringIO
 
 from .._speedups import Utf8Validator
 from ..errors import FrameError, MessageTooBig, PayloadError, PolicyError
@@ -32,6 +33,34 @@ def decode_text(payload: bytes) -> str:
         raise PayloadError("text that is not UTF-8") from None
 
 
+class _Text:
+    """A text that gathers whole: decoded as it arrives, which checks it for nothing."""
+
+    __slots__ = ("_decoded", "_decoder")
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._decoded = StringIO()
+
+    def feed(self, piece: bytes, final: bool = False) -> None:
+        try:
+            self._decoded.write(self._decoder.decode(piece, final))
+        except UnicodeDecodeError:
+            raise PayloadError("text that is not UTF-8") from None
+        # The decoder waits for the end of a character even where no end can make it right.
+        if (unfinished := self._unfinished()) and not Utf8Validator().feed(unfinished):
+            raise PayloadError("text that is not UTF-8")
+
+    def _unfinished(self) -> bytes:
+        return self._decoder.getstate()[0]
+
+    def whole(self) -> str:
+        return self._decoded.getvalue()
+
+    def encoded(self) -> bytes:
+        return self._decoded.getvalue().encode() + self._unfinished()
+
+
 class MessageAssembler:
     """Puts messages together from frames that may come in pieces.
 
@@ -48,13 +77,14 @@ class MessageAssembler:
     """
 
     __slots__ = (
-        "_buffer", "_decoder", "_frames", "_limits", "_streamed", "_validator", "opcode", "size",
-        "streaming",
+        "_buffer", "_decoder", "_frames", "_limits", "_streamed", "_text", "_validator", "opcode",
+        "size", "streaming",
     )  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._buffer = bytearray()
+        self._buffer = BytesIO()  # hands out what it holds without a copy, as a bytearray does not
+        self._text: _Text | None = None  # in place of the buffer, the validator and the decoder
         self._validator: Utf8Validator | None = None
         self._decoder: codecs.IncrementalDecoder | None = None
         self._streamed = False
@@ -100,7 +130,10 @@ class MessageAssembler:
         """Begin a frame that ``check`` and ``check_size`` have passed."""
         if opcode != Opcode.CONTINUATION:
             self.opcode = Opcode(opcode)
-            self._validator = Utf8Validator() if opcode == Opcode.TEXT else None
+            if opcode == Opcode.TEXT and self.streaming:
+                self._validator = Utf8Validator()
+            elif opcode == Opcode.TEXT:
+                self._text = _Text()
         self._frames += 1
 
     def feed(self, piece: bytes, emit: Callable[[Event], None]) -> None:
@@ -116,12 +149,13 @@ class MessageAssembler:
         if not self._in_pieces:
             self._keep(piece)
             return
+        self._change_over()
         # A full part goes out when a byte follows it, and before that byte is looked at: so the
         # parts, and where a fault falls between them, don't depend on how the bytes arrived.
         start = 0
         while start < len(piece):
             self._cut(STREAM_PIECE, emit)
-            end = start + STREAM_PIECE - len(self._buffer)
+            end = start + STREAM_PIECE - self._buffer.tell()
             self._keep(piece[start:end])
             start = end
 
@@ -131,12 +165,13 @@ class MessageAssembler:
         Raises:
             PayloadError: If the text ends inside a character.
         """
-        if fin and self._validator is not None and not self._validator.feed(b"", True):
-            raise PayloadError("text that is not UTF-8")
+        if fin:
+            self._check_text(b"", final=True)
         if self._in_pieces:
+            self._change_over()
             self._cut(STREAM_PIECE + 1, emit)
-            emit(self._fragment(bytes(self._buffer), fin))
-            self._buffer.clear()
+            emit(self._fragment(self._buffer.getvalue(), fin))
+            self._buffer = BytesIO()
         elif fin:
             emit(self._message())
         if fin:
@@ -147,21 +182,42 @@ class MessageAssembler:
         return self.streaming or self._streamed
 
     def _keep(self, piece: bytes) -> None:
-        if self._validator is not None and not self._validator.feed(piece):
-            raise PayloadError("text that is not UTF-8")
+        self._check_text(piece)
         self.size += len(piece)
-        self._buffer += piece
+        if self._text is None:
+            self._buffer.write(piece)
+
+    def _check_text(self, piece: bytes, *, final: bool = False) -> None:
+        if self._text is not None:
+            self._text.feed(piece, final)
+        elif self._validator is not None and not self._validator.feed(piece, final):
+            raise PayloadError("text that is not UTF-8")
+
+    def _change_over(self) -> None:
+        """Go on in pieces with a text that was to be whole: streaming was switched on within it."""
+        if self._text is not None:
+            data, self._text = self._text.encoded(), None
+            self._validator = Utf8Validator()
+            self._validator.feed(data)
+            self._buffer.write(data)
 
     def _cut(self, size: int, emit: Callable[[Event], None]) -> None:
         """Hand full parts on as long as ``size`` bytes are there."""
-        while len(self._buffer) >= size:
-            emit(self._fragment(bytes(self._buffer[:STREAM_PIECE]), False))
-            del self._buffer[:STREAM_PIECE]
+        if self._buffer.tell() < size:
+            return
+        data = self._buffer.getvalue()
+        start = 0
+        while len(data) - start >= size:
+            emit(self._fragment(data[start : start + STREAM_PIECE], False))
+            start += STREAM_PIECE
+        self._buffer = BytesIO()
+        self._buffer.write(data[start:])
 
     def _message(self) -> str | bytes:
-        if self.opcode == Opcode.TEXT:
-            return self._buffer.decode()
-        return bytes(self._buffer)
+        if self._text is not None:
+            return self._text.whole()
+        data = self._buffer.getvalue()
+        return data.decode() if self.opcode == Opcode.TEXT else data
 
     def _fragment(self, data: bytes, fin: bool) -> Fragment:
         """Make a part of a message; text keeps an unfinished character back for the next part."""
@@ -174,7 +230,7 @@ class MessageAssembler:
 
     def _reset(self) -> None:
         # A new buffer, not a cleared one: a large message should not leave its size behind.
-        self._buffer = bytearray()
-        self._validator = self._decoder = self.opcode = None
+        self._buffer = BytesIO()
+        self._text = self._validator = self._decoder = self.opcode = None
         self._streamed = False
         self._frames = self.size = 0

@@ -256,6 +256,32 @@ def test_streaming_may_begin_at_the_end_of_a_frame(tail: int) -> None:
     assert [len(event.data) for event in events] == [STREAM_PIECE, tail]  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("fin", [False, True])
+def test_streaming_may_begin_at_the_end_of_a_frame_of_text(fin: bool) -> None:
+    assembler = MessageAssembler(Limits())
+    events: list[Event] = []
+    assembler.begin(TEXT)
+    assembler.feed("some €".encode()[: None if fin else -1], events.append)
+    assembler.streaming = True
+    assembler.end(fin, events.append)
+    assert events == [Fragment("some €" if fin else "some ", fin)]
+    if not fin:
+        assert assembler.room == Limits().max_message_size - 7
+        assembler.begin(CONT)
+        assembler.feed(b"\xac", events.append)
+        assembler.end(True, events.append)
+        assert events[1:] == [Fragment("€", True)]
+
+
+def test_a_fault_behind_what_was_gathered_before_streaming_began() -> None:
+    assembler = MessageAssembler(Limits())
+    assembler.begin(TEXT)
+    assembler.feed(b"\xed", pytest.fail)
+    assembler.streaming = True
+    with pytest.raises(PayloadError):
+        assembler.feed(b"\xa0", pytest.fail)
+
+
 def test_a_message_that_began_in_pieces_ends_in_pieces() -> None:
     assembler = MessageAssembler(Limits())
     assembler.streaming = True
