@@ -132,7 +132,12 @@ class Utf8Validator:
 
     def feed(self, data: Buffer, final: bool = False) -> bool:
         """Check one more piece; ``final``: the text ends here. False for what can't be UTF-8."""
-        source = data if type(data) is bytes else _readable(data)
+        if type(data) is bytes:
+            if not self._state and data.isascii():
+                return True  # before a call to C could say so
+            source: Any = data
+        else:
+            source = _readable(data)
         self._state = state = _c_utf8(source, len(source), self._state)
         return state != _NOT_UTF8 and not (final and state)
 
