@@ -128,21 +128,21 @@ class WebSocket(WebSocketBase):
         A message far larger than memory can be taken so, with ``Limits.max_message_size`` raised.
         What is left of it when the loop is left early is dropped. Errors as in ``receive``.
         """
-        self._begin_stream()
+        reader = self._begin_stream()
         finished = False
         try:
             while not finished:
-                part = self._next_part()
+                part = self._next_part(reader)
                 while part is None:
                     part = await self._arrival()
                     if part is None:
-                        part = self._next_part()
+                        part = self._next_part(reader)
                 self._answering = True
                 self._caught_up()
                 finished = not isinstance(part, Fragment) or part.fin
                 yield part.data if isinstance(part, Fragment) else part
         finally:
-            self._end_stream(finished)
+            self._end_stream(reader)
 
     def __aiter__(self) -> Self:
         """Iterate over messages until the connection closes, however it does."""

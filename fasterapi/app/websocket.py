@@ -11,30 +11,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import (
-    ConnectionClosed,
-    HandshakeError,
-    HTTPError,
-    InvalidMessage,
-    LocalProtocolError,
-)  # fmt: skip
+from ..errors import ConnectionClosed, HandshakeError, HTTPError, InvalidMessage, LocalProtocolError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..protocol.connection import WebSocketConnection
 from ..protocol.events import Closed, Event, Fragment, Pong
-from ..protocol.flow import ReceiveQueue
 from ..protocol.handshake import ServerHandshake
 from ..protocol.headers import HeaderPairs
 from ..protocol.http import Request, Response
 from ..protocol.keepalive import Keepalive
 from ..protocol.state import State
 from .exchange import Exchange
+from .inbox import Inbox, PartReader
 from .outcome import unwrap
 from .responses import error_response
 
 __all__ = ["WebSocketBase"]
 
 Message = str | bytes
-Part = str | bytes
 Received = str | Any
 """What ``receive`` gives, ``str`` or ``bytes``, as a type that a handler need not narrow: most
 know which of the two their clients send, and a type checker would hold the other against them."""
@@ -65,8 +58,8 @@ class WebSocketBase:
 
     __slots__ = (
         "_answering", "_connection", "_ending", "_exchange", "_handshake", "_inbox", "_limits",
-        "_local_close", "_parts", "_ping_count", "_skipping", "_status", "close_code",
-        "close_reason", "dumps", "latency", "loads", "path_params", "request",
+        "_local_close", "_ping_count", "_status", "close_code", "close_reason", "dumps", "latency",
+        "loads", "path_params", "request",
     )  # fmt: skip
 
     def __init__(
@@ -92,11 +85,9 @@ class WebSocketBase:
         self._exchange = exchange
         self._connection = connection
         self._limits = limits
-        self._inbox: ReceiveQueue[Message | Fragment] = ReceiveQueue(limits.receive_high_water)
-        self._parts: list[Part] = []  # of a message that arrives in fragments
+        self._inbox = Inbox(limits.receive_high_water)
         self._answering = False  # the handler took a message and has not asked for another
         self._ending = False  # the connection is over for the handler: see close_code
-        self._skipping = False  # the rest of a message whose reader has left
         self._local_close: tuple[int, str] | None = None
         self._ping_count = 0
         self._status: int | None = None  # what the handshake was answered with
@@ -249,36 +240,26 @@ class WebSocketBase:
             ConnectionClosed: If there will be none: the handler has reached the end, and an owed
                 Close goes out.
         """
-        while (part := self._inbox.get()) is not None:
-            if isinstance(part, Fragment):
-                part = self._gather(part)
-            if part is not None:
-                self._answering = True
-                return part
-        self._check_end()
-        return None
-
-    def _gather(self, part: Fragment) -> Message | None:
-        """Put a part to those before it; give the message if it is the last."""
-        if self._skipping:
-            self._skipping = not part.fin
-            return None
-        self._parts.append(part.data)
-        if not part.fin:
-            return None
-        parts, self._parts = self._parts, []
-        return _join(parts)
-
-    def _next_part(self) -> Message | Fragment | None:
-        """Take the next message, or in streaming mode the next part of one; errors as above."""
-        while (part := self._inbox.get()) is not None:
-            if self._skipping and isinstance(part, Fragment):
-                self._skipping = not part.fin
-                continue
+        self._end_stream(self._inbox.reader)
+        message = self._inbox.next_message()
+        if message is None:
+            self._check_end()
+        else:
             self._answering = True
-            return part
-        self._check_end()
-        return None
+        return message
+
+    def _next_part(self, reader: PartReader) -> Message | Fragment | None:
+        """Take the next message, or the next part of one; errors as above.
+
+        Raises:
+            LocalProtocolError: If another reader has taken over.
+        """
+        part = self._inbox.next_part(reader)
+        if part is None:
+            self._check_end()
+        else:
+            self._answering = True
+        return part
 
     def _check_end(self) -> None:
         """Raise ``ConnectionClosed`` if nothing will come; an owed Close goes out."""
@@ -287,15 +268,16 @@ class WebSocketBase:
             self._flush()
             raise self._closed_error()
 
-    def _begin_stream(self) -> None:
-        """Have messages handed on in parts."""
+    def _begin_stream(self) -> PartReader:
+        """Have messages handed on in parts, and give their reader."""
         self._begin_receive()
         self._open().streaming = True
+        return self._inbox.begin()
 
-    def _end_stream(self, finished: bool) -> None:
-        """Have messages handed on whole again; what is left of an unfinished one is dropped."""
-        self._open().streaming = False
-        self._skipping = not finished
+    def _end_stream(self, reader: PartReader | None) -> None:
+        """Have messages handed on whole again, if the reader has not long left."""
+        if self._inbox.end(reader):
+            self._open().streaming = False
 
     # --------------------------------------------------------------------------------- out
 
@@ -404,21 +386,12 @@ class WebSocketBase:
         return crashed
 
     def _conclude_handshake(self, error: BaseException | None) -> bool:
-        if error is None:
-            self._open()
+        if error is None or isinstance(error, ConnectionClosed):  # another connection's
             self._close(1000, "")
             return False
         if isinstance(error, HTTPError):
             self._respond(error_response(error.status, error.detail, headers=error.headers))
             return False
-        if isinstance(error, ConnectionClosed):
-            return False
         crashed = isinstance(error, Exception)
         self._respond(error_response(500 if crashed else 503))
         return crashed
-
-
-def _join(parts: list[Part]) -> Message:
-    if isinstance(parts[0], str):
-        return "".join(part for part in parts if isinstance(part, str))
-    return b"".join(part for part in parts if isinstance(part, bytes))

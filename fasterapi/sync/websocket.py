@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from ..app.websocket import Received, WebSocketBase
@@ -138,16 +139,16 @@ class SyncWebSocket(WebSocketBase):
         """
         self._ensure_open()
         with self._lock:
-            self._begin_stream()
+            reader = self._begin_stream()
         finished = False
         try:
             while not finished:
-                part = self._wait_for(self._next_part, timeout)
+                part = self._wait_for(partial(self._next_part, reader), timeout)
                 finished = not isinstance(part, Fragment) or part.fin
                 yield part.data if isinstance(part, Fragment) else part
         finally:
             with self._lock:
-                self._end_stream(finished)
+                self._end_stream(reader)
 
     def __iter__(self) -> Iterator[Received]:
         """Iterate over messages until the connection closes, however it does."""

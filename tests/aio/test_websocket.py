@@ -270,6 +270,52 @@ def test_a_stream_that_is_left_early_is_dropped_to_its_end(run: Runner) -> None:
     run(main())
 
 
+def test_a_stream_that_nobody_closes_is_dropped_too(run: Runner) -> None:
+    """A loop that is left by ``break`` closes its generator in a later turn of the event loop."""
+
+    async def main() -> None:
+        seen: list[Any] = []
+
+        async def handler(ws: WebSocket) -> None:
+            async for part in ws.receive_stream():
+                seen.append(part)
+                break
+            seen.append(await ws.receive())
+            async for part in ws.receive_stream():
+                seen.append(part)
+
+        client = await served(handler).websocket()
+        parts = [text("1", fin=False), frame(CONT, b"2", fin=False), frame(CONT, b"3")]
+        await client.send(b"".join(parts) + text("next"))
+        await client.send(b"".join(parts))
+        assert (seen[:2], "".join(seen[2:])) == (["1", "next"], "123")
+
+    run(main())
+
+
+def test_a_stream_that_is_given_up_before_it_begins_takes_nothing_along(run: Runner) -> None:
+    async def main() -> None:
+        seen: list[Any] = []
+
+        async def handler(ws: WebSocket) -> None:
+            waiting = asyncio.ensure_future(anext(ws.receive_stream()))
+            await turns()
+            waiting.cancel()
+            await asyncio.wait([waiting])
+            seen.append(await ws.receive())
+            async for part in ws.receive_stream():
+                seen.append(part)
+
+        client = await served(handler).websocket()
+        await turns()
+        await client.send(text("whole"))
+        await client.send(text("1", fin=False), frame(CONT, b"2"))
+        await turns()
+        assert (seen[:1], "".join(seen[1:])) == (["whole"], "12")
+
+    run(main())
+
+
 def test_a_stream_whose_sender_leaves(run: Runner) -> None:
     async def main() -> None:
         seen: list[Any] = []

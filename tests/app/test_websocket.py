@@ -11,6 +11,7 @@ from fasterapi import ConnectionClosed, HTTPError, InvalidMessage, Limits, Local
 from fasterapi.app.websocket import WebSocketBase
 from fasterapi.protocol import (
     ClientHandshake,
+    Fragment,
     Response,
     Role,
     ServerHandshake,
@@ -204,35 +205,66 @@ def test_what_arrives_behind_our_close_is_dropped() -> None:
     assert raised.value.code == 1000
 
 
-def test_fragments_are_put_together_and_streams_left_early_are_dropped() -> None:
+def test_a_message_is_handed_on_in_parts_only_while_it_is_asked_for() -> None:
     session = opened()
-    session._begin_stream()
+    reader = session._begin_stream()
+    assert session._open().streaming
     for part, fin in (("a", False), ("b", False), ("c", True)):
         session.peer.send_fragment(part, fin=fin)
+    session.receive()
+    assert [session._next_part(reader) for _ in range(3)] == [
+        Fragment("a", False), Fragment("b", False), Fragment("c", True),
+    ]  # fmt: skip
+    session._end_stream(reader)
+    assert not session._open().streaming
     session.peer.send_text("whole")
     session.receive()
-    assert getattr(session._next_part(), "data", None) == "a"
-    session._end_stream(finished=False)
     assert session._next_message() == "whole"
-    session._begin_stream()
-    session.peer.send_fragment(b"1", fin=False)
-    session.peer.send_fragment(b"2", fin=True)
-    session.receive()
-    session._end_stream(finished=True)
-    assert session._next_message() == b"12"
 
 
-def test_a_part_of_an_abandoned_stream_is_not_a_part_either() -> None:
+def test_what_is_left_of_a_stream_is_dropped_however_late_its_reader_is_closed() -> None:
     session = opened()
-    session._begin_stream()
-    session.peer.send_fragment("a", fin=False)
-    session.peer.send_fragment("b", fin=True)
-    session.peer.send_text("c")
+    for close_first in (True, False):
+        reader = session._begin_stream()
+        session.peer.send_fragment(b"a", fin=False)
+        session.receive()
+        assert session._next_part(reader) == Fragment(b"a", False)
+        session.peer.send_fragment(b"b", fin=True)
+        session.peer.send_text("next")
+        session.receive()
+        if close_first:
+            session._end_stream(reader)
+        assert session._next_message() == "next"
+        session._end_stream(reader)
+        assert not session._open().streaming
+
+
+def test_a_reader_that_left_does_not_disturb_the_next_one() -> None:
+    session = opened()
+    first = session._begin_stream()
+    second = session._begin_stream()
+    session._end_stream(first)
+    assert session._open().streaming
+    with pytest.raises(LocalProtocolError, match="was left"):
+        session._next_part(first)
+    session.peer.send_text("x")
     session.receive()
-    session._next_part()
-    session._end_stream(finished=False)
-    session._begin_stream()
-    assert getattr(session._next_part(), "data", None) == "c"
+    part = session._next_part(second)
+    assert getattr(part, "data", part) == "x"
+
+
+def test_a_stream_ends_with_its_connection_and_then_its_close_goes_out() -> None:
+    session = opened()
+    reader = session._begin_stream()
+    session.peer.send_fragment("a", fin=False)
+    session.peer.close(1001)
+    session.receive()
+    assert session._next_part(reader) == Fragment("a", False)
+    assert session.sent() == []
+    with pytest.raises(ConnectionClosed) as raised:
+        session._next_part(reader)
+    assert raised.value.code == 1001
+    assert [event.code for event in session.sent()] == [1001]
 
 
 def test_pings_are_counted_and_pongs_reported() -> None:
@@ -303,10 +335,12 @@ def test_the_handlers_end_answers_a_handshake_that_waits(
     assert [response.status for response in exchange.responses] == [status]
 
 
-def test_connection_closed_from_elsewhere_leaves_the_handshake_unanswered() -> None:
+def test_the_end_of_another_connection_is_the_end_of_a_handler_that_has_not_answered() -> None:
     exchange = Exchange()
-    assert Session(exchange)._conclude(ConnectionClosed()) is False
-    assert exchange.responses == []
+    session = Session(exchange)
+    assert session._conclude(ConnectionClosed(3000)) is False
+    assert [response.status for response in exchange.responses] == [101]
+    assert [event.code for event in session.sent()] == [1000]
 
 
 def test_closing_accepts_first_so_that_the_code_arrives() -> None:
