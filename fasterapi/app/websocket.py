@@ -240,8 +240,10 @@ class WebSocketBase:
             ConnectionClosed: If there will be none: the handler has reached the end, and an owed
                 Close goes out.
         """
-        self._end_stream(self._inbox.reader)
-        message = self._inbox.next_message()
+        inbox = self._inbox
+        if inbox.reader is not None:
+            self._end_stream(inbox.reader)
+        message = inbox.next_message()
         if message is None:
             self._check_end()
         else:
@@ -274,7 +276,7 @@ class WebSocketBase:
         self._open().streaming = True
         return self._inbox.begin()
 
-    def _end_stream(self, reader: PartReader | None) -> None:
+    def _end_stream(self, reader: PartReader) -> None:
         """Have messages handed on whole again, if the reader has not long left."""
         if self._inbox.end(reader):
             self._open().streaming = False

@@ -52,9 +52,10 @@ class ReceiveQueue(Generic[Item]):
 
     def get(self) -> Item | None:
         """Take the oldest item; ``None`` if there is none."""
-        if isinstance(self.items, tuple) or not self.items:
+        items = self.items
+        if not items:
             return None
-        item = self.items.popleft()
+        item = items.popleft()
         self.size -= len(item) + MESSAGE_OVERHEAD
         if self.full and self.size <= self.high_water // 2:
             self.full = False
