@@ -213,6 +213,8 @@ class BridgeExchange:
 
     def _attach(self, websocket: SyncWebSocket) -> None:
         if self._http.lost or websocket._connection is None:
+            self.lose()
+            self.stream.feed_eof()  # the handler may be waiting for bytes already
             websocket.lose()
             return
         protocol = BridgeWebSocketProtocol(

@@ -18,7 +18,7 @@ from fasterapi import (
     SyncSSEConnection,
     SyncWebSocket,
 )
-from fasterapi.aio.bridge import Outflow
+from fasterapi.aio.bridge import BridgeExchange, Outflow
 from fasterapi.aio.http import HTTPProtocol
 from tests.protocol.wire import BINARY, PING, PONG, TEXT, frame
 
@@ -704,5 +704,40 @@ def test_a_keep_alive_comment_is_no_offence_of_a_slow_reader(run: Runner) -> Non
         client.transport.take()
         await sending
         await desk.end()
+
+    run(main())
+
+
+def test_a_client_that_left_between_the_handshake_and_the_session_ends_the_handler(
+    run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attach = BridgeExchange._attach
+    waiting = threading.Event()
+
+    def attach_late(self: BridgeExchange, websocket: SyncWebSocket) -> None:
+        assert waiting.wait(10)  # for the thread, whose next step is to wait for bytes
+        self._http.connection_lost(None)
+        attach(self, websocket)
+
+    monkeypatch.setattr(BridgeExchange, "_attach", attach_late)
+
+    async def main() -> None:
+        app = App()
+        ended: list[int] = []
+
+        @app.websocket("/")
+        def handler(ws: SyncWebSocket) -> None:
+            ws.accept()
+            waiting.set()
+            try:
+                ws.receive()
+            except ConnectionClosed as closed:
+                ended.append(closed.code)
+
+        net = Network(app)
+        await net.connect().send(handshake(path="/"))
+        await until(lambda: ended)
+        assert ended == [1006]
+        await until(lambda: not net.server.calls)
 
     run(main())

@@ -326,6 +326,7 @@ def test_more_handlers_than_threads(run: Runner, caplog: pytest.LogCaptureFixtur
         assert clients[2].response() == (200, b"quick")
         gate.set()
         await until(lambda: all(client.transport.written for client in clients[:2]))
+        await until(lambda: net.server.pool._idle == 2)  # an answer is written a little earlier
         await clients[2].send(get("/"))
         await until(lambda: clients[2].transport.written)
         assert clients[2].response() == (200, b"done")
