@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import ssl
+import threading
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+import trustme
 import websockets
 from websockets.asyncio.client import connect
 
+from fasterapi.aio import serve
+
+from .application import app, numbered
+
 KINDS = ["async", "sync", "callbacks"]
 TWO = ["async", "sync"]
-Closes = dict[str, tuple[int | None, str]]
-
-
-async def until(closed: Closes, name: str) -> tuple[int | None, str]:
-    async with asyncio.timeout(10):
-        while name not in closed:
-            await asyncio.sleep(0.005)
-    return closed[name]
+Closed = Callable[[str], tuple[int | None, str]]
+Gate = Callable[[str], threading.Event]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -45,7 +46,7 @@ def test_fragments_and_pings_interleave(address: str, kind: str) -> None:
             async def parts() -> AsyncIterator[str]:
                 for part in ("Hello", ", ", "wörld"):
                     yield part
-                    await (await ws.ping())
+                    assert await (await ws.ping()) > 0
 
             await ws.send(parts())
             assert await ws.recv() == "Hello, wörld"
@@ -56,7 +57,7 @@ def test_fragments_and_pings_interleave(address: str, kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("code", "reason"), [(1000, ""), (1001, "bye"), (3000, "é"), (4999, "x")])
 def test_the_clients_close_reaches_the_handler(
-    address: str, closed: Closes, kind: str, code: int, reason: str
+    address: str, closed: Closed, kind: str, code: int, reason: str
 ) -> None:
     async def main() -> None:
         name = f"websockets-{kind}-{code}"
@@ -64,21 +65,21 @@ def test_the_clients_close_reaches_the_handler(
         await ws.send("x")
         await ws.recv()
         await ws.close(code, reason)
-        assert ws.close_code == code
-        assert await until(closed, name) == (code, reason)
+        assert (ws.close_code, ws.close_reason) == (code, reason)
+        assert await asyncio.to_thread(closed, name) == (code, reason)
 
     asyncio.run(main())
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_client_that_just_leaves_is_1006(address: str, closed: Closes, kind: str) -> None:
+def test_a_client_that_just_leaves_is_1006(address: str, closed: Closed, kind: str) -> None:
     async def main() -> None:
         name = f"websockets-{kind}-gone"
         ws = await connect(f"ws://{address}/{kind}/echo?name={name}")
         await ws.send("x")
         await ws.recv()
         ws.transport.abort()
-        assert (await until(closed, name))[0] == 1006
+        assert (await asyncio.to_thread(closed, name))[0] == 1006
 
     asyncio.run(main())
 
@@ -147,11 +148,30 @@ def test_the_servers_preferred_subprotocol_is_chosen(address: str, kind: str) ->
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("kind", TWO)
+def test_header_fields_go_both_ways(address: str, kind: str) -> None:
+    async def main() -> None:
+        offers = [websockets.Subprotocol(name) for name in ("superchat", "chat")]
+        async with connect(
+            f"ws://{address}/{kind}/greeting",
+            additional_headers={"X-Name": "Ada"},
+            subprotocols=offers,
+        ) as ws:
+            assert ws.subprotocol == "chat"  # what the handler chose
+            assert ws.response is not None
+            assert ws.response.headers["X-Greeting"] == "Hello, Ada"
+            assert ws.response.headers.get_all("Set-Cookie") == ["seat=1", "row=b"]
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize(
     ("path", "status", "header", "body"),
     [
-        ("/refused", 401, ("WWW-Authenticate", "Basic"), b"who are you?\n"),
-        ("/rejected", 418, ("X-Why", "teapot"), b"short and stout"),
+        ("/async/refused", 401, ("WWW-Authenticate", "Basic"), b"who are you?\n"),
+        ("/sync/refused", 401, ("WWW-Authenticate", "Basic"), b"who are you?\n"),
+        ("/async/rejected", 403, ("X-Why", "teapot"), b"short and stout"),
+        ("/sync/rejected", 403, ("X-Why", "teapot"), b"short and stout"),
         ("/nowhere", 404, ("Connection", "close"), b"Not Found\n"),
     ],
 )
@@ -168,18 +188,29 @@ def test_refusals(
     asyncio.run(main())
 
 
-def test_a_page_of_another_origin_is_refused(address: str) -> None:
-    async def main() -> None:
-        with pytest.raises(websockets.InvalidStatus) as raised:
-            await connect(
-                f"ws://{address}/async/ping", origin=websockets.Origin("http://evil.test")
-            )
-        assert raised.value.response.status_code == 403
-        own = websockets.Origin(f"http://{address}")
-        async with connect(f"ws://{address}/async/ping", origin=own) as ws:
-            await ws.recv()
+@pytest.mark.parametrize(
+    ("path", "origin", "allowed"),
+    [
+        ("/async/ping", "http://{address}", True),
+        ("/async/ping", "http://evil.test", False),
+        ("/sync/ping", "http://evil.test", False),
+        ("/async/ping", "null", False),
+        ("/async/echo", "http://evil.test", True),  # its route asks nobody
+        ("/shared", "https://friend.test", True),
+        ("/shared", "http://friend.test", False),
+    ],
+)
+def test_the_origin_decides(address: str, path: str, origin: str, allowed: bool) -> None:
+    async def main() -> int:
+        own = websockets.Origin(origin.format(address=address))
+        try:
+            async with connect(f"ws://{address}{path}", origin=own) as ws:
+                assert ws.response is not None
+                return ws.response.status_code
+        except websockets.InvalidStatus as refused:
+            return refused.response.status_code
 
-    asyncio.run(main())
+    assert asyncio.run(main()) == (101 if allowed else 403)
 
 
 def test_compression_that_is_offered_is_not_agreed(address: str) -> None:
@@ -193,13 +224,38 @@ def test_compression_that_is_offered_is_not_agreed(address: str) -> None:
     asyncio.run(main())
 
 
-def test_a_slow_reader_gets_everything_in_order(address: str) -> None:
+@pytest.mark.parametrize("kind", TWO)
+def test_a_slow_reader_gets_everything_in_order(address: str, kind: str) -> None:
     async def main() -> None:
-        async with connect(f"ws://{address}/flood", max_queue=1) as ws:
+        async with connect(f"ws://{address}/{kind}/flood", max_queue=1) as ws:
             for number in range(1000):
-                assert await ws.recv() == f"{number:05}".encode() * 2000
-                if number % 100 == 0:
-                    await asyncio.sleep(0.005)
+                assert await ws.recv() == numbered(number)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", TWO)
+def test_a_fast_sender_waits_for_a_slow_handler(address: str, gate: Gate, kind: str) -> None:
+    # More than all the buffers between the two can hold: the system's are of 36 MiB at most.
+    sizes = [1 << 20] * 48
+
+    async def main() -> None:
+        name = f"websockets-{kind}-slow"
+        async with connect(f"ws://{address}/{kind}/slow?name={name}") as ws:
+
+            async def send() -> None:
+                for size in sizes:
+                    await ws.send(b"x" * size)
+
+            sending = asyncio.create_task(send())
+            try:
+                # It would take a fraction of this if the server read on.
+                await asyncio.wait({sending}, timeout=0.5)
+                assert not sending.done()
+            finally:
+                gate(name).set()
+            assert [json.loads(await ws.recv()) for _ in sizes] == sizes
+            await sending
 
     asyncio.run(main())
 
@@ -214,5 +270,27 @@ def test_a_hundred_clients_at_once(address: str, kind: str) -> None:
 
     async def main() -> None:
         await asyncio.gather(*map(client, range(100)))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tls(kind: str) -> None:
+    authority = trustme.CA()
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(server_side)
+    client_side = ssl.create_default_context()
+    authority.configure_trust(client_side)
+
+    async def main() -> None:
+        async with serve(app, port=0, ssl_context=server_side, access_log=False, grace=1) as server:
+            url = f"wss://localhost:{server.port}/{kind}/echo"
+            origin = websockets.Origin(f"https://localhost:{server.port}")
+            async with connect(url, ssl=client_side, origin=origin) as ws:
+                for message in ("hello", b"\xff" * (1 << 20)):
+                    await ws.send(message)
+                    assert await ws.recv() == message
+                await ws.close(3000, "enough")
+                assert (ws.close_code, ws.close_reason) == (3000, "enough")
 
     asyncio.run(main())
