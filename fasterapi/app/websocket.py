@@ -102,10 +102,6 @@ class WebSocketBase:
         """Begin to serve the connection that has just been made; ``rest`` is its first data."""
         raise NotImplementedError
 
-    def _wake(self) -> None:
-        """Something changed that ``receive`` or ``wait_closed`` may wait for."""
-        raise NotImplementedError
-
     def _answered_ping(self, payload: bytes, latency: float) -> None:
         """A ping of ours is answered."""
         raise NotImplementedError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -12,6 +13,7 @@ from fasterapi.app.websocket import WebSocketBase
 from fasterapi.protocol import (
     ClientHandshake,
     Fragment,
+    Request,
     Response,
     Role,
     ServerHandshake,
@@ -19,18 +21,21 @@ from fasterapi.protocol import (
     WebSocketConnection,
 )  # fmt: skip
 
+REQUEST = ClientHandshake("ws://test/").request
+
 
 class Exchange:
     """Keeps what a session answers."""
 
-    def __init__(self, rest: bytes = b"", *, gone: bool = False) -> None:
+    def __init__(self, rest: bytes = b"", *, error: Exception | None = None) -> None:
         self.rest = rest
-        self.gone = gone
+        self.error = error
         self.responses: list[Response] = []
 
     def respond(self, response: Response) -> None:
-        if self.gone:
-            raise ConnectionClosed
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
         self.responses.append(response)
 
     def upgrade(self, response: Response) -> bytes:
@@ -49,8 +54,8 @@ class Session(WebSocketBase):
 
     __slots__ = ("answered", "peer", "written")
 
-    def __init__(self, exchange: Exchange, **options: Any) -> None:
-        handshake = ServerHandshake(ClientHandshake("ws://test/").request, subprotocols=["a"])
+    def __init__(self, exchange: Exchange, request: Request = REQUEST, **options: Any) -> None:
+        handshake = ServerHandshake(request, subprotocols=["a", "b"])
         super().__init__(
             handshake.request,
             handshake=handshake,
@@ -131,23 +136,111 @@ def test_a_rejected_handshake_is_closed() -> None:
     assert session._conclude(None) is False
 
 
+def test_a_handshake_is_judged_before_the_handler_runs() -> None:
+    assert Session(Exchange())._check() is None
+    refusal = Session(Exchange(), Request("GET", "/", [("Host", "test")]))._check()
+    assert refusal is not None
+    assert refusal.status == 426
+
+
+def test_a_subprotocol_is_chosen_or_given() -> None:
+    offer = ClientHandshake("ws://test/", subprotocols=["c", "b", "a"]).request
+    for given, agreed in ((None, "a"), ("c", "c"), ("b", "b")):
+        exchange = Exchange()
+        session = Session(exchange, offer)
+        assert session.subprotocol == "a"
+        session._accept(given, [("X-A", "1")])
+        assert session.subprotocol == agreed
+        assert exchange.responses[0].headers["sec-websocket-protocol"] == agreed
+        assert exchange.responses[0].headers["x-a"] == "1"
+
+
+INJECTIONS = ["a\r\nb: c", "a\nb", "a\rb", "a\0", "€"]
+
+
+@pytest.mark.parametrize("text", INJECTIONS)
 @pytest.mark.parametrize(
-    "headers", [[("X", "a\r\nb")], [("X\n", "a")], [("Upgrade", "x")], [("X", "a\0")]]
+    "answer",
+    [
+        lambda session, text: session._accept(None, [("X", text)]),
+        lambda session, text: session._accept(None, [("Set-Cookie", f"a={text}")]),
+        lambda session, text: session._accept(None, [(text, "x")]),
+        lambda session, text: session._accept(text, ()),
+        lambda session, text: session._reject(403, [("X", text)], b""),
+        lambda session, text: session._conclude(HTTPError(403, headers=[("X", text)])),
+    ],
+    ids=["header", "cookie", "name", "subprotocol", "rejection", "HTTPError"],
 )
-def test_headers_that_would_split_the_head_are_refused(headers: Any) -> None:
+def test_what_would_split_the_head_is_refused_and_answered_with_500(answer: Any, text: str) -> None:
     exchange = Exchange()
     session = Session(exchange)
-    with pytest.raises(LocalProtocolError):
-        session._accept(None, headers)
+    with pytest.raises(LocalProtocolError) as raised:
+        answer(session, text)
     assert exchange.responses == []
-    assert session._conclude(LocalProtocolError("x")) is True
-    assert exchange.responses[0].status == 500
+    assert session.is_open()
+    assert session._conclude(raised.value) is True
+    assert [(response.status, response.body) for response in exchange.responses] == [
+        (500, b"Internal Server Error\n")
+    ]
+
+
+@pytest.mark.parametrize("name", ["Upgrade", "connection", "Sec-WebSocket-Accept"])
+def test_headers_of_the_handshake_are_its_own(name: str) -> None:
+    exchange = Exchange()
+    with pytest.raises(LocalProtocolError):
+        Session(exchange)._accept(None, [(name, "x")])
+    assert exchange.responses == []
+
+
+def test_a_refusal_that_no_response_can_carry_is_none() -> None:
+    exchange = Exchange(error=LocalProtocolError("a 204 has no body"))
+    session = Session(exchange)
+    with pytest.raises(LocalProtocolError) as raised:
+        session._reject(204, (), b"x")
+    assert session.is_open()
+    assert session._conclude(raised.value) is True
+    assert [response.status for response in exchange.responses] == [500]
 
 
 def test_a_client_that_left_before_the_answer() -> None:
-    session = Session(Exchange(gone=True))
-    with pytest.raises(ConnectionClosed):
-        session._open()
+    for use in (Session._open, lambda session: session._reject(403, (), b"")):
+        session = Session(Exchange(error=ConnectionClosed()))
+        with pytest.raises(ConnectionClosed) as raised:
+            use(session)
+        assert not session.is_open()
+        assert session._conclude(raised.value) is False
+
+
+def test_a_client_that_left_while_the_handler_was_thinking() -> None:
+    exchange = Exchange()
+    session = Session(exchange)
+    session._ended(1006, "")
+    assert (session.state, session.is_open(), session.close_code) == (State.CLOSED, False, 1006)
+    for use in (
+        session._open,
+        lambda: session._accept(None, ()),
+        lambda: session._reject(403, (), b""),
+        lambda: session._send_message("x", None),
+        session._begin_receive,
+    ):
+        with pytest.raises(ConnectionClosed):
+            use()
+    session._close(1000, "")
+    session._shut_down()
+    assert session._conclude(None) is False
+    assert session._conclude(ValueError("x")) is True
+    assert exchange.responses == []
+    assert session._data_to_send() == b""
+
+
+def test_a_connection_that_is_there_already_needs_no_handshake() -> None:
+    connection = WebSocketConnection(Role.SERVER, subprotocol="a")
+    session = WebSocketBase(REQUEST, connection=connection, dumps=json.dumps, loads=json.loads)
+    assert (session.state, session.subprotocol, session.path_params) == (State.OPEN, "a", {})
+    assert session._check() is None
+    assert session._open() is connection
+    with pytest.raises(LocalProtocolError):
+        session._reject(403, (), b"")
 
 
 def test_messages_wait_for_the_handler_and_then_the_end_comes() -> None:
@@ -182,6 +275,58 @@ def test_our_close_waits_for_the_answers_to_what_came_before() -> None:
     with pytest.raises(ConnectionClosed):
         session._next_message()
     assert [event.code for event in session.sent()] == [1000]
+
+
+def test_our_close_goes_out_when_the_handler_ends_whatever_it_left_unread() -> None:
+    session = opened()
+    session.peer.send_text("question")
+    session.peer.close(3000, "bye")
+    session.receive()
+    assert session.is_open()
+    assert session._conclude(None) is False
+    assert [event.code for event in session.sent()] == [3000]  # the peer's own code
+    assert not session.is_open()
+    assert (session.close_code, session.close_reason) == (3000, "bye")
+
+
+def test_a_fault_of_the_peer_waits_for_its_answer_too() -> None:
+    session = opened()
+    session.peer.send_text("question")
+    session.receive(session.peer.data_to_send() + b"\xff\xff")
+    assert (session.is_open(), session.close_code) == (True, 1002)
+    assert session._next_message() == "question"
+    session._send_message("answer", None)
+    assert not session.is_open()
+    with pytest.raises(ConnectionClosed):
+        session._next_message()
+    message, closed = session.sent()
+    assert (message, closed.code) == ("answer", 1002)
+
+
+def test_a_connection_that_is_lost_gives_what_arrived_and_then_1006() -> None:
+    session = opened()
+    session.peer.send_text("last")
+    session.receive()
+    session._dispatch(session._open().receive_eof(2.0))
+    assert (session.state, session.is_open()) == (State.CLOSED, True)
+    assert session._next_message() == "last"
+    with pytest.raises(ConnectionClosed) as raised:
+        session._next_message()
+    session._ended(1000, "the first end counts")
+    assert (raised.value.code, session.close_code) == (1006, 1006)
+    assert session._conclude(ValueError("x")) is True
+    assert session.sent() == []
+
+
+def test_a_close_that_can_not_be_sent_changes_nothing() -> None:
+    session = opened()
+    for code, reason in ((999, ""), (1005, "x"), (1006, ""), (1000, "x" * 124)):
+        with pytest.raises(LocalProtocolError):
+            session._close(code, reason)
+    assert session.is_open()
+    session._close(4999, "x" * 123)
+    session._close(4000, "once is enough")
+    assert [event.code for event in session.sent()] == [4999]
 
 
 def test_our_close_goes_out_at_once_where_nothing_is_to_be_answered() -> None:
@@ -272,12 +417,33 @@ def test_pings_are_counted_and_pongs_reported() -> None:
     first, second = session._next_ping(None), session._next_ping(None)
     assert first != second
     assert session._next_ping("é") == "é".encode()
+    assert session._next_ping(b"mine") == b"mine"
     connection = session._sendable()
     connection.ping(first, now=0.5)
     session._flush()
     session.sent()
     session.receive()
     assert (session.latency, session.answered) == (0.5, [(first, 0.5)])
+
+
+def test_pings_of_the_peer_and_pongs_that_nobody_asked_for_are_no_news() -> None:
+    session = opened()
+    session.peer.ping(b"?")
+    session.peer.pong(b"!")
+    session.receive()
+    assert (session.latency, session.answered) == (None, [])
+    assert session._next_message() is None
+    (pong,) = session.sent()
+    assert pong.payload == b"?"
+
+
+def test_messages_of_both_kinds() -> None:
+    session = opened()
+    for message in ("text", b"bytes", bytearray(b"array"), memoryview(b"view")):
+        session._send_message(message, None)
+    session._flush()
+    assert session.sent() == ["text", b"bytes", b"array", b"view"]
+    assert (session._text("x"), session._bytes(b"x")) == ("x", b"x")
 
 
 @pytest.mark.parametrize(
@@ -324,7 +490,9 @@ def test_the_handlers_end_closes(error: BaseException | None, code: int, crashed
         (None, 101, False),
         (HTTPError(401, "who?"), 401, False),
         (ValueError("x"), 500, True),
-        (KeyboardInterrupt(), 503, False),
+        (InvalidMessage(1007, "another connection's"), 500, True),
+        (ExceptionGroup("tasks", [HTTPError(429, headers=[("Retry-After", "1")])]), 429, False),
+        (asyncio.CancelledError(), 503, False),
     ],
 )
 def test_the_handlers_end_answers_a_handshake_that_waits(
@@ -358,6 +526,29 @@ def test_stopping_answers_a_handshake_that_waits_with_503() -> None:
     session = opened()
     session._shut_down()
     assert [event.code for event in session.sent()] == [1001]
+
+
+def test_stopping_leaves_what_is_over_as_it_is() -> None:
+    exchange = Exchange()
+    session = Session(exchange)
+    session._reject(403, (), b"")
+    session._shut_down()
+    assert [response.status for response in exchange.responses] == [403]
+    session = opened()
+    session._close(4000, "")
+    session._shut_down()
+    assert [event.code for event in session.sent()] == [4000]
+
+
+def test_an_adapter_says_how_it_writes() -> None:
+    base = WebSocketBase(REQUEST, exchange=Exchange(), dumps=json.dumps, loads=json.loads)
+    for unsaid in (
+        base._flush,
+        lambda: base._attach(b""),
+        lambda: base._answered_ping(b"", 0.0),
+    ):
+        with pytest.raises(NotImplementedError):
+            unsaid()
 
 
 def test_unread_messages_fill_the_inbox() -> None:
