@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import ConnectionClosed, HTTPError
+from ..errors import ConnectionClosed, HTTPError, LocalProtocolError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..protocol.headers import Headers
 from ..protocol.http import Request, Response
@@ -169,8 +169,7 @@ class SSEBase:
             Whether the handler crashed.
         """
         if isinstance(value, Response) and not self._started and not self._over:
-            self._over = True
-            self._exchange.respond(value)
+            self._respond(value)
             return False
         error = unwrap(error)
         ended = error is None or isinstance(error, ConnectionClosed)
@@ -185,9 +184,17 @@ class SSEBase:
             response = error_response(error.status, error.detail, headers=error.headers)
         else:
             response = error_response(500 if crashed else 503)
-        self._over = True
-        self._exchange.respond(response)
+        self._respond(response)
         return crashed
+
+    def _respond(self, response: Response) -> None:
+        """Answer without a stream."""
+        self._over = True
+        try:
+            self._exchange.respond(response)
+        except LocalProtocolError:
+            self._over = False  # it can't be sent: there has been no answer
+            raise
 
 
 def _last_event_id(request: Request) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -16,12 +17,16 @@ class Exchange:
     """Keeps what a session answers."""
 
     def __init__(self) -> None:
+        self.error: Exception | None = None  # what an answer meets
         self.response: Response | None = None
         self.head: Response | None = None
         self.body: list[bytes] = []
         self.ended = False
 
     def respond(self, response: Response) -> None:
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
         self.response = response
 
     def start_stream(self, response: Response) -> None:
@@ -76,6 +81,11 @@ def test_headers_of_the_route_replace_ours() -> None:
     ("header", "expected"),
     [
         ("7", "7"),
+        ("a b,c: d", "a b,c: d"),
+        ("x" * 8000, "x" * 8000),
+        ("\xe2\x82", ""),  # an unfinished character
+        ("\xc0\x80", ""),  # NUL, written longer than it is
+        ("€", ""),  # not even a byte
         ("é".encode().decode("latin-1"), "é"),
         ("\xe9", ""),  # latin-1 is no UTF-8
         ("a\0b", ""),
@@ -151,7 +161,7 @@ def test_nothing_can_be_sent_when_it_is_over() -> None:
     [
         (HTTPError(404, "no such feed", headers=[("X-A", "b")]), 404, False),
         (ValueError("x"), 500, True),
-        (KeyboardInterrupt(), 503, False),
+        (asyncio.CancelledError(), 503, False),
     ],
 )
 def test_an_error_before_the_first_event_is_a_status(
@@ -193,6 +203,58 @@ def test_a_handler_may_answer_with_a_response_instead() -> None:
     begun, exchange = stream()
     send(begun, "x")
     assert begun._conclude(None, Response(204)) is False
+    assert exchange.response is None
+    assert exchange.ended
+
+
+def test_an_answer_that_can_not_be_sent_is_none_and_a_crash_is_answered() -> None:
+    session, exchange = stream()
+    exchange.error = LocalProtocolError("no such status")
+    with pytest.raises(LocalProtocolError) as raised:
+        session._conclude(None, Response(204))
+    assert session.is_open()
+    assert session._conclude(raised.value) is True
+    assert exchange.response is not None
+    assert exchange.response.status == 500
+
+
+@pytest.mark.parametrize("text", ["a\r\nb: c", "a\nb", "a\rb", "a\0", "€"])
+def test_what_would_split_the_head_is_answered_with_500(text: str) -> None:
+    for fields in ([("X", text)], [("Set-Cookie", f"a={text}")], [(text, "x")]):
+        session, exchange = stream()
+        with pytest.raises(LocalProtocolError) as raised:
+            session._conclude(HTTPError(404, headers=fields))
+        assert exchange.response is None
+        assert session._conclude(raised.value) is True
+        assert exchange.response is not None
+        assert (exchange.response.status, len(exchange.response.headers)) == (500, 1)
+
+
+def test_a_client_that_left_before_the_answer() -> None:
+    session, exchange = stream()
+    exchange.error = ConnectionClosed()
+    with pytest.raises(ConnectionClosed):
+        session._conclude(HTTPError(404))
+    assert not session.is_open()
+    assert session._conclude(None) is False
+    assert exchange.response is exchange.head is None
+
+
+def test_a_stream_that_is_ended_before_its_first_event_still_begins() -> None:
+    session, exchange = stream(path_params={"room": "lobby"})
+    assert session.path_params == {"room": "lobby"}
+    session._end()
+    assert exchange.head is not None
+    assert (exchange.body, exchange.ended) == ([], True)
+    assert session._conclude(HTTPError(404)) is True
+    assert exchange.response is None
+
+
+def test_a_response_that_began_by_itself_can_not_be_an_error_any_more() -> None:
+    session, exchange = stream(keepalive=15.0, limits=Limits(sse_start_delay=0.5))
+    session._tick(101.0)
+    assert session._next_deadline() == 116.0  # silence counts from the head
+    assert session._conclude(HTTPError(404)) is True
     assert exchange.response is None
     assert exchange.ended
 
