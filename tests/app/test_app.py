@@ -184,6 +184,10 @@ def two(a: Any, b: Any) -> None: ...
 class Callback: ...
 
 
+class Callbacks:
+    def on_message(self, ws: Any, message: str) -> None: ...
+
+
 @pytest.mark.parametrize(
     ("register", "message"),
     [
@@ -196,6 +200,8 @@ class Callback: ...
         (lambda app: app.sse("/x")(nothing), "nothing() has no parameter for the event stream"),
         (lambda app: app.get("/x")(two), "nothing fills the parameter 'b' of two()"),
         (lambda app: app.websocket("/x")(Callback), "Callback is a class"),
+        (lambda app: app.sse("/x")(Callbacks), "is a class; only WebSocket handlers may be"),
+        (lambda app: app.get("/x")(Callbacks), "is a class; only WebSocket handlers may be"),
     ],
 )
 def test_a_bad_handler_is_refused_with_its_route(register: Register, message: str) -> None:

@@ -235,6 +235,35 @@ def test_a_path_parameter_comes_before_a_connection_of_that_name() -> None:
     assert handler.call("the connection", REQUEST, {"ws": "x"}) == "x"
 
 
+class Callbacks:
+    """A handler whose object serves one WebSocket."""
+
+    def __init__(self, ws: object, room: str, request: Request) -> None:
+        self.given = ws, room, request
+
+    def on_message(self, ws: object, message: str) -> None: ...
+
+    def on_close(self, ws: object, code: int, reason: str) -> None: ...
+
+
+class Silent:
+    on_message = staticmethod(print)
+
+
+def test_a_class_is_made_into_an_object_for_each_connection() -> None:
+    handler = make(Callbacks, "room")
+    assert (handler.style, handler.name) == (Style.CALLBACKS, "Callbacks")
+    assert handler.takes_connection
+    made = handler.call("the connection", REQUEST, {"room": "lobby"})
+    assert made.given == ("the connection", "lobby", REQUEST)
+
+
+def test_a_class_need_not_take_the_connection_for_its_methods_do() -> None:
+    handler = make(Silent, "room")
+    assert handler.takes_connection
+    assert isinstance(handler.call("the connection", REQUEST, {"room": "lobby"}), Silent)
+
+
 # ------------------------------------------------------------------------------------- refusals
 
 
@@ -252,11 +281,19 @@ class AsyncCallback:
     async def on_message(self, ws: object, message: str) -> None: ...
 
 
+class StreamCallback:
+    def on_message(self, ws: object, message: str) -> None: ...
+
+    async def on_drain(self, ws: object) -> AsyncIterator[str]:
+        yield "x"
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         (NoCallback, "NoCallback is a class, and needs a method on_message(ws, message)"),
         (AsyncCallback, "AsyncCallback.on_message() is async; callbacks run in the event loop"),
+        (StreamCallback, "StreamCallback.on_drain() is async"),
         (None, "a handler has to be a function, not None"),
         ("echo", "a handler has to be a function, not 'echo'"),
         (positional, "positional() has the positional-only parameter 'ws'"),
