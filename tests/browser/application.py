@@ -24,7 +24,7 @@ def add_pages(app: App) -> None:
 
     @app.get("/")
     def page() -> str:
-        return "<!doctype html><title>empty</title>"
+        return '<!doctype html><title>empty</title><link rel="icon" href="data:,">'
 
     @app.get("/stop")
     def stop() -> Response:
@@ -44,14 +44,16 @@ def add_websockets(app: App, origins: Sequence[str]) -> None:
     async def own(ws: WebSocket) -> None:
         await ws.close(4321, "as agreed")
 
-    @app.websocket("/closed")
-    async def closed(ws: WebSocket) -> None:
-        await ws.wait_closed()
-        app.state.closed = [ws.close_code, ws.close_reason]
+    closed_with: dict[str, list[object]] = {}
 
-    @app.get("/closed-with")
-    def closed_with() -> list[object]:
-        return list(getattr(app.state, "closed", ()))
+    @app.websocket("/closed/{name}")
+    async def closed(ws: WebSocket, name: str) -> None:
+        await ws.wait_closed()
+        closed_with[name] = [ws.close_code, ws.close_reason]
+
+    @app.get("/closed-with/{name}")
+    def tell(name: str) -> list[object]:
+        return closed_with.get(name, [])
 
 
 def add_streams(app: App, origins: Sequence[str]) -> None:

@@ -10,12 +10,17 @@ from collections.abc import Callable, Iterator
 from typing import Self
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 ARGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+# What Chromium writes to the console when a server is gone or says no.
+REFUSALS = (
+    "WebSocket connection to", "Failed to load resource", "EventSource's response has",
+    "blocked by CORS policy",
+)  # fmt: skip
 
 
 class Server:
@@ -90,13 +95,23 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def visit(context: BrowserContext) -> Iterator[Callable[..., Page]]:
-    """Give a function that opens a page; an uncaught error on one fails the test."""
+    """Give a function that opens a page.
+
+    An uncaught error on one fails the test, and so does what its console complains about;
+    ``refusals`` are the complaints of connections that fail.
+    """
     errors: list[str] = []
 
-    def open_page(url: str, *, width: int = 1280) -> Page:
+    def open_page(url: str, *, width: int = 1280, refusals: bool = False) -> Page:
+        def look(message: ConsoleMessage) -> None:
+            refusal = refusals and any(part in message.text for part in REFUSALS)
+            if message.type in ("error", "warning") and not refusal:
+                errors.append(f"{url}: {message.text}")
+
         page = context.new_page()
         page.set_viewport_size({"width": width, "height": 800})
-        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("pageerror", lambda error: errors.append(f"{url}: {error}"))
+        page.on("console", look)
         page.goto(url)
         return page
 

@@ -69,7 +69,7 @@ def test_messages_of_both_kinds_come_back_as_they_were(server: Server, visit: Vi
 def test_a_page_of_another_origin_connects_where_it_may(
     server: Server, neighbour: Server, visit: Visit
 ) -> None:
-    page = visit(neighbour.url)
+    page = visit(neighbour.url, refusals=True)
     refused = run_socket(page, server, "/echo", ["x"])
     assert (refused["received"], refused["code"], refused["wasClean"]) == ([], 1006, False)
     allowed = run_socket(page, server, "/shared/echo", ["x"])
@@ -77,7 +77,9 @@ def test_a_page_of_another_origin_connects_where_it_may(
 
 
 def test_an_origin_that_is_not_on_the_list_is_refused(server: Server, visit: Visit) -> None:
-    page = visit(f"http://localhost:{server.port}")  # the same server by another name
+    page = visit(
+        f"http://localhost:{server.port}", refusals=True
+    )  # the same server by another name
     result = run_socket(page, server, "/shared/echo", ["x"])
     assert (result["received"], result["code"], result["wasClean"]) == ([], 1006, False)
 
@@ -92,20 +94,60 @@ def test_the_servers_close_code_and_reason_arrive(server: Server, visit: Visit) 
     assert visit(server.url).evaluate(script) == [4321, "as agreed", True]
 
 
-def test_the_pages_close_code_and_reason_arrive(server: Server, visit: Visit) -> None:
+@pytest.mark.parametrize(
+    ("name", "end", "seen"),
+    [
+        ("codes", "socket.close(3001, 'façade')", [3001, "façade"]),
+        ("normal", "socket.close(1000)", [1000, ""]),
+        ("bare", "socket.close()", [1005, ""]),
+        ("navigation", "location = '/'", [1001, ""]),
+    ],
+)
+def test_the_pages_end_of_a_socket_reaches_the_handler(
+    server: Server, visit: Visit, name: str, end: str, seen: list[Any]
+) -> None:
+    visit(server.url).evaluate(
+        "([name, end]) => { const socket = new WebSocket(`/closed/${name}`);"
+        " socket.onopen = () => eval(end); }",
+        [name, end],
+    )
+    visit(server.url).wait_for_function(
+        "async ([name, seen]) => JSON.stringify(await (await fetch(`/closed-with/${name}`)).json())"
+        " === JSON.stringify(seen)",
+        arg=[name, seen],
+    )
+
+
+def test_a_message_over_the_limit_is_1009(server: Server, visit: Visit) -> None:
     script = """
     () => new Promise((resolve) => {
-      const socket = new WebSocket("/closed");
-      socket.onopen = () => socket.close(3001, "façade");
+      const socket = new WebSocket("/echo");
+      socket.onopen = () => socket.send(new Uint8Array((1 << 20) + 1));
       socket.onclose = ({ code, wasClean }) => resolve([code, wasClean]);
     })
     """
-    page = visit(server.url)
-    assert page.evaluate(script) == [3001, True]
-    page.wait_for_function(
-        "async () => JSON.stringify(await (await fetch('/closed-with')).json()) "
-        "=== JSON.stringify([3001, 'façade'])"
-    )
+    assert visit(server.url).evaluate(script) == [1009, True]
+
+
+def test_what_waits_in_the_browser_drains(server: Server, visit: Visit) -> None:
+    script = """
+    () => new Promise((resolve) => {
+      const socket = new WebSocket("/echo"), waiting = [], megabyte = new Uint8Array(1 << 20);
+      socket.binaryType = "arraybuffer";
+      let received = 0;
+      socket.onopen = () => {
+        for (let i = 0; i < 16; i += 1) {
+          socket.send(megabyte);
+          waiting.push(socket.bufferedAmount);
+        }
+      };
+      socket.onmessage = ({ data }) => {
+        received += data.byteLength;
+        if (received === megabyte.length * 16) resolve([waiting.at(-1), socket.bufferedAmount]);
+      };
+    })
+    """
+    assert visit(server.url).evaluate(script) == [16 << 20, 0]
 
 
 EVENTS = """
@@ -158,14 +200,14 @@ def test_lines_and_ids_beyond_ascii_survive_the_round_trip(server: Server, visit
 
 @pytest.mark.parametrize("path", ["/", "/refused", "/nowhere", "/stop"])
 def test_what_is_no_stream_is_not_tried_again(server: Server, visit: Visit, path: str) -> None:
-    result = visit(server.url).evaluate(EVENTS, [path, 1])
+    result = visit(server.url, refusals=True).evaluate(EVENTS, [path, 1])
     assert result == {"seen": [], "errors": 1, "closed": True}
 
 
 def test_a_page_of_another_origin_reads_only_what_it_may(
     server: Server, neighbour: Server, visit: Visit
 ) -> None:
-    page = visit(neighbour.url)
+    page = visit(neighbour.url, refusals=True)
     shared = page.evaluate(EVENTS, [f"{server.url}/shared/events", 3])
     assert shared["seen"] == [[1, "1"], [2, "2"], [3, "3"]]
     private = page.evaluate(EVENTS, [f"{server.url}/events", 1])
@@ -173,6 +215,6 @@ def test_a_page_of_another_origin_reads_only_what_it_may(
 
 
 def test_an_origin_that_is_not_on_the_list_reads_nothing(server: Server, visit: Visit) -> None:
-    page = visit(f"http://localhost:{server.port}")
+    page = visit(f"http://localhost:{server.port}", refusals=True)
     result = page.evaluate(EVENTS, [f"{server.url}/shared/events", 1])
     assert result == {"seen": [], "errors": 1, "closed": True}
