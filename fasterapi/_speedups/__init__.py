@@ -13,7 +13,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-__all__ = ["Utf8Validator", "implementation", "mask", "scan"]
+__all__ = ["Utf8Validator", "implementation", "mask", "scan", "unwrap"]
 
 _MODULES = {"c": "native", "python": "pure"}
 
@@ -44,6 +44,7 @@ _kernels = _load(os.environ.get("FASTERAPI_IMPL", ""))
 
 implementation: str = _kernels.NAME
 if TYPE_CHECKING:
-    from .pure import Utf8Validator, mask, scan
+    from .pure import Utf8Validator, mask, scan, unwrap
 else:
-    mask, scan, Utf8Validator = _kernels.mask, _kernels.scan, _kernels.Utf8Validator
+    mask, scan, unwrap = _kernels.mask, _kernels.scan, _kernels.unwrap
+    Utf8Validator = _kernels.Utf8Validator

@@ -95,6 +95,18 @@ size_t fasterapi_scan(const char *data, uint64_t size, uint64_t start, uint64_t 
     return count;
 }
 
+int64_t fasterapi_unwrap(const char *data, size_t size, char *out)
+{
+    const unsigned char *from = (const unsigned char *)data;
+    uint64_t length;
+    size_t header = read_header(from, size, 1, &length);
+
+    if (header == 0 || length != size - header)
+        return -1;
+    unmask(from + header, (size_t)length, from + header - 4, (unsigned char *)out);
+    return (int64_t)length;
+}
+
 /* --------------------------------------------------------------------------------------- UTF-8 */
 
 /* Counts the ASCII bytes that data begins with. */

@@ -14,9 +14,10 @@ from collections import deque
 from typing import Any, Final
 
 from ._kernels import ffi, lib
-from .pure import Buffer, check_key
+from .pure import UNWRAP_MOST, Buffer, check_key
+from .pure import unwrap as pure_unwrap
 
-__all__ = ["NAME", "Utf8Validator", "mask", "scan"]
+__all__ = ["NAME", "Utf8Validator", "mask", "scan", "unwrap"]
 
 NAME: Final = "c"
 
@@ -32,7 +33,8 @@ _COPY_BELOW: Final = 4096
 """Bytes under which to copy a buffer is quicker than to ask for its address."""
 _NO_LIMIT: Final = 2**63 - 1
 
-_c_scan, _c_mask, _c_utf8 = lib.fasterapi_scan, lib.fasterapi_mask, lib.fasterapi_utf8
+_c_scan, _c_unwrap, _c_mask = lib.fasterapi_scan, lib.fasterapi_unwrap, lib.fasterapi_mask
+_c_utf8 = lib.fasterapi_utf8
 _allocate = ffi.new_allocator(should_clear_after_alloc=False)
 _buffer, _from_buffer, _unpack = ffi.buffer, ffi.from_buffer, ffi.unpack
 
@@ -120,6 +122,21 @@ def _scan_on(
             frames += [end + frame for frame in more]
         start = numbers[count]
     return b"".join(parts), frames, start
+
+
+def unwrap(data: Buffer, masked: bool) -> bytes | None:
+    """Give the payload of a read that is exactly one frame, as ``pure.unwrap`` does."""
+    if not masked or type(data) is not bytes or (size := len(data)) > UNWRAP_MOST:
+        return None if masked else pure_unwrap(data, masked)
+    try:
+        memory = _kept.pop()
+    except IndexError:
+        memory = _memory(_KEPT_SIZE)
+    _, _, tail, joined = memory
+    length = _c_unwrap(data, size, tail)
+    payload: bytes | None = joined[:length] if length >= 0 else None
+    _kept.append(memory)
+    return payload
 
 
 class Utf8Validator:

@@ -1,8 +1,9 @@
 """The kernels in pure Python: what every other implementation of them is measured against.
 
-Three kernels, each a plain function or class over bytes, none of which knows what a frame means:
+Four kernels, each a plain function or class over bytes, none of which knows what a frame means:
 
 * ``scan`` walks the frames that lie complete in one read and hands back their payloads, unmasked;
+* ``unwrap`` does so for the commonest read, which is one frame, in half the time;
 * ``mask`` applies a masking key (RFC 6455, section 5.3), which also takes it off;
 * ``Utf8Validator`` checks UTF-8 as it arrives (RFC 3629).
 
@@ -16,7 +17,7 @@ from codecs import utf_8_decode
 from functools import cache
 from typing import Final
 
-__all__ = ["NAME", "Utf8Validator", "check_key", "mask", "scan"]
+__all__ = ["NAME", "UNWRAP_MOST", "Utf8Validator", "check_key", "mask", "scan", "unwrap"]
 
 NAME: Final = "python"
 
@@ -25,6 +26,10 @@ Buffer = bytes | bytearray | memoryview
 _BLOCK: Final = 4096
 """Bytes that are XORed as one integer: with more, it no longer fits the processor's caches. From
 here on tables are quicker, too."""
+
+
+UNWRAP_MOST: Final = 256 * 1024
+"""Bytes of a read that ``unwrap`` takes at most: as many as the longest read of asyncio."""
 
 
 def check_key(key: bytes) -> bytes:
@@ -153,6 +158,36 @@ def scan(data: Buffer, start: int, limit: int, masked: bool) -> tuple[bytes, lis
         # All of it at once: small frames cost more by the operation than by the byte.
         joined = _unmask(joined, streams)
     return joined, frames, position
+
+
+def unwrap(data: Buffer, masked: bool) -> bytes | None:
+    """Give the payload of a read that is exactly one well-formed frame.
+
+    Args:
+        data: One read.
+        masked: As for ``scan``.
+
+    Returns:
+        The payload, unmasked; ``None`` if the read is anything else, no ``bytes``, or longer than
+        ``UNWRAP_MOST``.
+    """
+    if type(data) is not bytes or len(data) > UNWRAP_MOST:
+        return None
+    size = len(data)
+    start = 6 if masked else 2
+    if size < start:
+        return None
+    length = data[1] ^ (0x80 if masked else 0)
+    if length > 125:
+        if length > 127:
+            return None  # the wrong mask bit
+        shortest, start = (126, start + 2) if length == 126 else (0x10000, start + 8)
+        length = int.from_bytes(data[2 : 4 if shortest == 126 else 10], "big")
+        if length < shortest:
+            return None
+    if length != size - start:
+        return None
+    return mask(data[start:], data[start - 4 : start]) if masked else data[start:]
 
 
 def _unmask(joined: bytes, streams: list[bytes]) -> bytes:

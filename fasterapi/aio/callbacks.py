@@ -58,11 +58,13 @@ class CallbackWebSocket(WebSocket):
         self._call(self._on_drain)
 
     def _take(self, events: list[Event]) -> None:
-        on_message = self._on_message
         for event in events:
             if isinstance(event, (str, bytes)):
                 if self._local_close is None:
-                    self._call(on_message, event)
+                    try:
+                        self._on_message(self, event)
+                    except Exception as error:  # noqa: BLE001  # the handler's, whatever it is
+                        self._fail(error)
             elif isinstance(event, Pong):
                 self._take_pong(event)
             elif isinstance(event, Closed):

@@ -108,8 +108,19 @@ class WebSocketProtocol(WebSocketChannel):
     websocket: WebSocket
 
     def data_received(self, data: bytes) -> None:
-        """Take what the transport read."""
-        self._report(self.connection.receive_data(data, self.server.clock()))
+        """Take what the transport read; what is sent meanwhile is written at its end, at once."""
+        self.corked = True
+        self._burst = 0
+        events = self.connection.receive_data(data, self.server.clock())
+        if events:
+            websocket = self.websocket
+            websocket._take(events)
+            if websocket._inbox.full:
+                self._stop_reading()
+        self.corked = False
+        self.flush()
+        if self._waiters is not None:
+            self.uncork()
 
     def _take_eof(self) -> None:
         self._report(self.connection.receive_eof(self.server.clock()))
@@ -134,15 +145,19 @@ class WebSocketProtocol(WebSocketChannel):
             websocket._take(events)
         if not self.corked and (connection.state is not OPEN or connection.has_data_to_send()):
             self.flush_soon()
-        if websocket._inbox.full and connection.state is OPEN:
-            connection.reading = False
+        if websocket._inbox.full:
+            self._stop_reading()
+
+    def _stop_reading(self) -> None:
+        """Leave what the peer sends with the system until the handler has caught up."""
+        if self.connection.state is OPEN:
+            self.connection.reading = False
             self.read(False)
 
     def flush(self) -> None:
         """Write what is queued, unless the transport has enough; close if that was all."""
-        connection = self.connection
-        if connection.state is OPEN:
-            if not self._paused and (data := connection.data_to_send()):
+        if self.connection.state is OPEN:
+            if not self._paused and (data := self.connection.data_to_send()):
                 self.transport.write(data)
             return
         data = b"" if self._paused else self.websocket._data_to_send()

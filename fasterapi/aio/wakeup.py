@@ -9,32 +9,45 @@ ordinary one, so cancellation, timeouts, task groups and debug mode know nothing
 from __future__ import annotations
 
 import asyncio
+from asyncio import current_task
 from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
-__all__ = ["Resumption", "resume", "resumption"]
+__all__ = ["Resumption", "resume"]
 
 Resumption = tuple[Callable[[Any], object], Context]
 """What a task leaves with the future that it awaits: how to resume it, and in which context."""
 
 
-def resumption(future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> Resumption | None:
-    """Tell how to resume the task that awaits ``future`` at once.
+def resume(
+    future: asyncio.Future[Any],
+    value: Any,
+    loop: asyncio.AbstractEventLoop,
+    last: Resumption | None,
+) -> Resumption | None:
+    """Set the future's result, and resume its task now instead of in the loop's next turn.
+
+    Args:
+        future: What a task awaits.
+        value: The result.
+        loop: The task's loop.
+        last: What this returned the last time. What a task leaves with one future equals what it
+            leaves with the next, so it need not be looked up as long as the same task waits.
 
     Returns:
-        ``None`` if it can't be: a task is running, the future is done (its task was cancelled in
-        this very turn), or it is not a single task that waits.
+        How the task was resumed; ``None``, with nothing done, if it can't be: a task is running,
+        the future is done (its task was cancelled in this very turn), or it is not a single task
+        that waits.
     """
-    if future.done() or asyncio.current_task(loop) is not None:
+    if current_task(loop) is not None:
         return None
-    callbacks: list[Resumption] = future._callbacks
-    return callbacks[0] if len(callbacks) == 1 else None
-
-
-def resume(future: asyncio.Future[Any], value: Any, resumption: Resumption) -> None:
-    """Set the future's result, and resume its task now instead of in the loop's next turn."""
-    callback, context = resumption
-    future.remove_done_callback(callback)
+    if last is None or not future.remove_done_callback(last[0]):
+        callbacks: list[Resumption] | None = future._callbacks
+        if future.done() or not callbacks or len(callbacks) > 1:
+            return None
+        last = callbacks[0]
+        future.remove_done_callback(last[0])
     future.set_result(value)
-    context.run(callback, future)
+    last[1].run(last[0], future)
+    return last

@@ -19,7 +19,7 @@ from ..protocol.headers import HeaderPairs
 from ..protocol.state import OPEN
 from .carrier import WebSocketProtocol
 from .channel import DONE
-from .wakeup import resume, resumption
+from .wakeup import Resumption, resume
 
 if TYPE_CHECKING:
     from .http import HTTPProtocol
@@ -43,13 +43,14 @@ class WebSocket(WebSocketBase):
     See ``WebSocketBase`` for its attributes.
     """
 
-    __slots__ = ("_burst", "_channel", "_close_waiters", "_http", "_pings", "_waiter")
+    __slots__ = ("_burst", "_channel", "_close_waiters", "_http", "_pings", "_resumption", "_waiter")
 
     def __init__(self, *args: Any, http: HTTPProtocol, **options: Any) -> None:
         super().__init__(*args, **options)
         self._http: HTTPProtocol | None = http
         self._channel: WebSocketProtocol | None = None
         self._waiter: asyncio.Future[Message | None] | None = None
+        self._resumption: Resumption | None = None
         self._burst = 0  # messages handed out since the handler last waited
         self._close_waiters: list[asyncio.Future[None]] | None = None
         self._pings: dict[bytes, asyncio.Future[float]] | None = None
@@ -95,18 +96,21 @@ class WebSocket(WebSocketBase):
             ConnectionClosed: If there will be none.
             ConcurrentReceive: If another task is waiting already.
         """
-        self._begin_receive()
-        if self._burst >= MAX_BURST:
-            await self._take_turns()
-        message = self._next_message() if self._ending or self._inbox.items else None
+        if self._connection is None:
+            self._open()
+        self._answering = False
+        message = None
+        if self._inbox.items or self._ending:
+            if self._burst >= MAX_BURST:
+                await self._take_turns()
+            message = self._next_message()
         while message is None:
             message = await self._arrival()
             if message is None:
                 message = self._next_message()
         self._answering = True
         self._burst += 1
-        channel = self._channel
-        if channel is not None and not channel._reading:
+        if not self._channel._reading:  # type: ignore[union-attr]  # there has been a message
             self._caught_up()
         return message
 
@@ -176,13 +180,14 @@ class WebSocket(WebSocketBase):
             self._check_buffer()
             self._send_message(message, compress)
             return self._sent()
-        if channel.connection.state is not OPEN:
+        connection = channel.connection
+        if connection.state is not OPEN:
             self._sendable()
         if isinstance(message, str):
-            channel.connection.send_text(message, compress=compress)
+            connection.send_text(message, compress=compress)
         else:
-            channel.connection.send_binary(message, compress=compress)
-        return channel.sent(channel.connection.queued)
+            connection.send_binary(message, compress=compress)
+        return channel.sent(connection.queued)
 
     def send_text(self, text: str, *, compress: bool | None = None) -> Awaitable[None]:
         """Send a text message; see ``send``."""
@@ -343,30 +348,36 @@ class WebSocket(WebSocketBase):
     def _take(self, events: list[Event]) -> None:
         """Take what the connection reported, and wake whoever waits for it.
 
-        A message that is waited for goes to its handler directly if that can be resumed at once: a
-        message given to a future would be lost if the task were cancelled before it runs.
+        A single message that is waited for goes to its handler directly if that can be resumed at
+        once: a message given to a future would be lost if the task were cancelled before it runs.
         """
         waiter = self._waiter
-        how = None
-        if waiter is not None and self._local_close is None:
-            message = isinstance(events[0], (str, bytes))
-            how = resumption(waiter, self._server.loop) if message else None
-        if waiter is None or how is None:
-            self._dispatch(events)
+        if waiter is not None and len(events) == 1 and self._local_close is None:
+            message = events[0]
+            if isinstance(message, (str, bytes)) and self._resume(waiter, message):
+                return
+        self._dispatch(events)
+        if self._ending:
+            self._release()
+        if waiter is None or not self._inbox.items or not self._resume(waiter, None):
             self._wake()
-            return
-        self._waiter = None
-        if len(events) > 1:
-            self._dispatch(events[1:])
-            if self._ending:
-                self._release()
-        resume(waiter, events[0], how)
+
+    def _resume(self, waiter: asyncio.Future[Message | None], message: Message | None) -> bool:
+        """Resume the task that waits, with a message or to look for one, if it can be at once."""
+        self._waiter = None  # it may wait again before this is over
+        loop = self._channel.server.loop  # type: ignore[union-attr]
+        if resumption := resume(waiter, message, loop, self._resumption):
+            self._resumption = resumption
+            return True
+        self._waiter = waiter
+        return False
 
     def _wake(self) -> None:
+        """Wake whoever waits for a message or the end, if either is there."""
         if self._ending:
             self._release()
         waiter = self._waiter
-        if waiter is not None and (self._ending or self._inbox):
+        if waiter is not None and (self._ending or self._inbox.items):
             self._waiter = None
             if not waiter.done():
                 waiter.set_result(None)

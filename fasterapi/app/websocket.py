@@ -19,7 +19,7 @@ from ..protocol.handshake import ServerHandshake
 from ..protocol.headers import HeaderPairs
 from ..protocol.http import Request, Response
 from ..protocol.keepalive import Keepalive
-from ..protocol.state import State
+from ..protocol.state import OPEN, State
 from .exchange import Exchange
 from .inbox import Inbox, PartReader
 from .outcome import unwrap
@@ -131,7 +131,7 @@ class WebSocketBase:
         """Tell whether there may be something to receive: open, or with messages unread."""
         if self._connection is None:
             return self._undecided
-        return self._connection.state is State.OPEN or bool(self._inbox)
+        return self._connection.state is OPEN or bool(self._inbox)
 
     # --------------------------------------------------------------------------- handshake
 

@@ -24,7 +24,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from enum import Enum
 
-from .._speedups import scan
+from .._speedups import scan, unwrap
 from ..errors import FrameError, LocalProtocolError, PayloadError, RemoteProtocolError
 from ..limits import DEFAULT_LIMITS, Limits
 from .codes import CloseCode, Opcode
@@ -35,6 +35,7 @@ from .frames import (
     MAX_CONTROL,
     MAX_REASON,
     RSV,
+    SHORT_HEADERS,
     Frame,
     PartialFrame,
     build_close,
@@ -87,7 +88,7 @@ class WebSocketConnection:
     """
 
     __slots__ = (
-        "_assembler", "_claimed", "_close_reported", "_deadline", "_eof", "_every_frame", "_held",
+        "_assembler", "_claimed", "_close_reported", "_deadline", "_direct", "_eof", "_every_frame", "_held",
         "_masked", "_masking_key", "_message_held", "_now", "_out", "_overdue", "_owed", "_partial",
         "_pings", "_pongs", "_reading", "_rest", "_sending", "_timer", "_unarmed", "extensions",
         "failed", "limits", "queued", "role", "state", "subprotocol",
@@ -120,13 +121,14 @@ class WebSocketConnection:
         self._partial: PartialFrame | None = None
         self._held = bytearray()  # payload of a control frame, or of a frame for an extension
         self._message_held = False
+        self._direct = not self._every_frame  # a read may be a message and nothing else
         # Out
         self._out: list[bytes] = []
         self._pongs: list[bytes] = []
         self._owed: bytes | None = None  # the payload of the Close that we owe
         self._sending: type[str | bytes] | None = None  # of a fragmented message
         # Time
-        self._timer = KeepaliveTimer(keepalive) if keepalive else None
+        self._timer = KeepaliveTimer(keepalive) if keepalive is not None else None
         self._pings: PingBook | None = None
         self._now = 0.0
         self._reading = True
@@ -151,16 +153,32 @@ class WebSocketConnection:
             or its first fault, which is a ``Closed``; a fault never raises.
         """
         self._now = now
-        if self._timer is not None:
-            self._timer.heard(now)
+        if (timer := self._timer) is not None:
+            timer.heard = now
         if self._unarmed:
             self._arm(now)
+        # The commonest read is one message: it costs one call into the kernels and no more.
+        if (
+            self._direct
+            and self.state is OPEN
+            and (payload := unwrap(data, self._masked)) is not None
+            and len(payload) <= self.limits.max_message_size
+        ):
+            first = data[0]
+            if first == _FINAL_BINARY:
+                return [payload]
+            if first == _FINAL_TEXT:
+                try:
+                    return [payload.decode()]
+                except UnicodeDecodeError:
+                    pass  # found again, and said, below
         events: list[Event] = []
-        if self.state is OPEN or self._receiving:
+        if self._receiving:
             try:
                 self._read(data, events)
             except RemoteProtocolError as fault:
                 self._fail(fault.code, str(fault), events)
+            self._find_direct()
         return events
 
     def receive_eof(self, now: float = 0.0) -> list[Event]:
@@ -223,6 +241,7 @@ class WebSocketConnection:
     @streaming.setter
     def streaming(self, value: bool) -> None:
         self._assembler.streaming = value
+        self._find_direct()
 
     # ------------------------------------------------------------------------------------ out
 
@@ -238,11 +257,15 @@ class WebSocketConnection:
                 unfinished, or the text holds a lone surrogate.
             TypeError: If it is no ``str``.
         """
-        self._send_message(Opcode.TEXT, _encode(text), compress)
+        try:
+            payload = text.encode()
+        except (AttributeError, UnicodeEncodeError):
+            payload = _encode(text)  # which says what is wrong
+        self._send_message(_FINAL_TEXT, payload, compress)
 
     def send_binary(self, data: Buffer, *, compress: bool | None = None) -> None:
         """Queue a binary message; arguments and errors as in ``send_text``."""
-        self._send_message(Opcode.BINARY, _copy(data), compress)
+        self._send_message(_FINAL_BINARY, _copy(data), compress)
 
     def send_fragment(self, data: str | Buffer, *, fin: bool, compress: bool | None = None) -> None:
         """Queue one frame of a fragmented message (RFC 6455, section 5.4).
@@ -353,6 +376,14 @@ class WebSocketConnection:
     @property
     def _receiving(self) -> bool:
         return self.state is OPEN or self.state is State.LOCAL_CLOSING
+
+    def _find_direct(self) -> None:
+        """Note whether the next read begins with a frame, and whole messages go straight through."""
+        assembler = self._assembler
+        self._direct = not (
+            self._rest or self._partial or self._every_frame
+            or assembler.streaming or assembler.opcode is not None
+        )  # fmt: skip
 
     def _read(self, data: Buffer, events: list[Event]) -> None:
         """Take frames from a read: whole ones by the scan, the last one piece by piece."""
@@ -498,15 +529,19 @@ class WebSocketConnection:
 
     # -------------------------------------------------------------------------- frames, out
 
-    def _send_message(self, opcode: Opcode, payload: bytes, compress: bool | None) -> None:
+    def _send_message(self, first: int, payload: bytes, compress: bool | None) -> None:
         if self._sending is not None:
             raise LocalProtocolError("a fragmented message is unfinished; send its last fragment")
         if self.extensions:
-            self._send_frame(Frame(opcode, payload), compress)
+            self._send_frame(Frame(Opcode(first & 0x0F), payload), compress)
             return
         if self.state is not OPEN:
             self._move(Trigger.SEND)
-        self._queue(FIN | opcode, payload)
+        if self._masked and (length := len(payload)) <= MAX_CONTROL:
+            self._out.append(SHORT_HEADERS[first][length] + payload)
+            self.queued += length + 2
+        else:
+            self._queue(first, payload)
 
     def _send_frame(self, frame: Frame, compress: bool | None) -> None:
         self._move(Trigger.SEND)
@@ -590,7 +625,7 @@ class WebSocketConnection:
         """Begin the deadline that waited to be told the time."""
         self._unarmed = False
         if self._timer is not None and self.state is State.OPEN:
-            self._timer.heard(now)
+            self._timer.heard = now
         else:
             self._start_close_timer()
 

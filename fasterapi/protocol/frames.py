@@ -17,7 +17,7 @@ from ..errors import FrameError, LocalProtocolError
 from .codes import Opcode, is_sendable
 
 __all__ = [
-    "FIN", "RSV", "Frame", "Header", "PartialFrame", "build_close", "build_header",
+    "FIN", "RSV", "SHORT_HEADERS", "Frame", "Header", "PartialFrame", "build_close", "build_header",
     "check_opcode", "mask", "parse_close", "parse_header",
 ]  # fmt: skip
 
@@ -27,6 +27,12 @@ FIN = 0x80
 RSV = 0x70
 MAX_CONTROL = 125
 MAX_REASON = MAX_CONTROL - 2
+
+SHORT_HEADERS = {
+    first: tuple(bytes((first, length)) for length in range(MAX_CONTROL + 1))
+    for first in (FIN | int(Opcode.TEXT), FIN | int(Opcode.BINARY))
+}
+"""Ready headers, by first byte and length: of short messages whole in one frame, unmasked."""
 
 _KNOWN_OPCODES = frozenset(Opcode)
 
@@ -156,8 +162,6 @@ def build_header(first: int, length: int, key: bytes = b"") -> bytes:
         length: Of the payload, in bytes.
         key: The masking key, four bytes; empty for a server's frame.
     """
-    if not key and length < 126:
-        return bytes((first, length))
     mask_bit = 0x80 if key else 0
     if length < 126:
         return bytes((first, mask_bit | length)) + key

@@ -40,28 +40,27 @@ class KeepaliveTimer:
     Args:
         keepalive: The two times.
         now: When the connection began, in seconds.
+
+    Attributes:
+        heard: When the peer last gave a sign of life, in seconds, to be set by whoever hears it;
+            ``None``: not at all yet, or not since our ping.
     """
 
-    __slots__ = ("_heard", "_pinged", "keepalive")
+    __slots__ = ("_pinged", "heard", "keepalive")
 
     def __init__(self, keepalive: Keepalive, now: float | None = None) -> None:
         self.keepalive = keepalive
-        self._heard = now
+        self.heard = now
         self._pinged: float | None = None
-
-    def heard(self, now: float) -> None:
-        """Note a sign of life."""
-        self._heard = now
-        self._pinged = None
 
     def deadline(self) -> float | None:
         """Tell when ``tick`` has something to do, in seconds; ``None`` if it never has."""
         interval, timeout = self.keepalive.interval, self.keepalive.timeout
-        if self._pinged is not None:
-            return None if timeout is None else self._pinged + timeout
-        if interval is None or self._heard is None:
+        if self.heard is not None:
+            return None if interval is None else self.heard + interval
+        if timeout is None or self._pinged is None:
             return None
-        return self._heard + interval
+        return self._pinged + timeout
 
     def tick(self, now: float, ping: Callable[[], None]) -> bool:
         """Do what is due.
@@ -73,14 +72,14 @@ class KeepaliveTimer:
         Returns:
             Whether the peer has been silent for too long.
         """
-        if self._heard is None:
-            self._heard = now
+        if self.heard is None and self._pinged is None:
+            self.heard = now
         deadline = self.deadline()
         if deadline is None or now < deadline:
             return False
-        if self._pinged is not None:
+        if self.heard is None:
             return True
-        self._pinged = now
+        self.heard, self._pinged = None, now
         ping()
         return False
 

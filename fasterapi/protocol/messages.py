@@ -28,7 +28,7 @@ def decode_text(payload: bytes) -> str:
         PayloadError: If it is not UTF-8.
     """
     try:
-        return str(payload, "utf-8")
+        return payload.decode()
     except UnicodeDecodeError:
         raise PayloadError("text that is not UTF-8") from None
 

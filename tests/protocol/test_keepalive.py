@@ -59,10 +59,10 @@ def test_a_late_tick_still_gives_the_whole_timeout() -> None:
 
 def test_any_sign_of_life_begins_anew() -> None:
     timer, pings = KeepaliveTimer(Keepalive(20, 10), now=0.0), Pings()
-    timer.heard(15.0)
+    timer.heard = 15.0
     assert timer.deadline() == 35
     timer.tick(35.0, pings)
-    timer.heard(40.0)
+    timer.heard = 40.0
     assert timer.deadline() == 60
     assert not timer.tick(59.0, pings)
     assert pings == ["ping"]
