@@ -7,8 +7,8 @@ protocol: when to write, to pause and to give up is decided by the data of ``pro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Generator
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Generator
+from typing import TYPE_CHECKING, cast
 
 from ..app.log import log_fault
 from ..limits import MAX_BURST, Limits
@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["DONE", "Channel"]
 
 
-class _Done:
-    """An awaitable that is over already: ``await`` costs no coroutine and no turn of the loop."""
+class _Done(tuple[()]):
+    """An awaitable that is over already: ``await`` costs no coroutine and no turn of the loop.
+
+    It is an empty tuple because its iterator, which yields nothing, is then made without a call of
+    Python.
+    """
 
     __slots__ = ()
 
-    def __await__(self) -> Generator[None, None, None]:
-        return iter(())  # type: ignore[return-value]  # an empty iterator yields nothing
+    __await__ = cast(Callable[[], Generator[None, None, None]], tuple.__iter__)
 
 
 DONE = _Done()

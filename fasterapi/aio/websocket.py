@@ -96,18 +96,26 @@ class WebSocket(WebSocketBase):
             ConnectionClosed: If there will be none.
             ConcurrentReceive: If another task is waiting already.
         """
-        if self._connection is None:
-            self._open()
-        self._answering = False
-        message = None
-        if self._inbox.items or self._ending:
-            if self._burst >= MAX_BURST:
-                await self._take_turns()
-            message = self._next_message()
-        while message is None:
-            message = await self._arrival()
-            if message is None:
+        inbox = self._inbox
+        message: Message | Fragment | None
+        if (
+            inbox.items
+            and inbox.reader is None
+            and self._burst < MAX_BURST
+            and not isinstance(inbox.items[0], Fragment)
+        ):
+            message = inbox.get()
+        else:
+            self._begin_receive()
+            message = None
+            if inbox.items or self._ending:
+                if self._burst >= MAX_BURST:
+                    await self._take_turns()
                 message = self._next_message()
+            while message is None:
+                message = await self._arrival()
+                if message is None:
+                    message = self._next_message()
         self._answering = True
         self._burst += 1
         if not self._channel._reading:  # type: ignore[union-attr]  # there has been a message
