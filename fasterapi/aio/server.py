@@ -177,7 +177,6 @@ class Server:
         if self.stopping or len(self.connections) >= self.app.limits.max_connections:
             return False
         self.connections.add(channel)
-        _set_tcp_options(channel, self.app.limits.write_timeout)
         return True
 
     def flush_soon(self, channel: Channel) -> None:
@@ -233,6 +232,8 @@ class Server:
             listener = await self.loop.create_server(
                 self._protocol, self._host, self._port, **options
             )
+        for sock in listener.sockets:
+            _set_tcp_options(sock, self.app.limits.write_timeout)
         if own:
             sockets = [sock.dup() for sock in listener.sockets]
             for sock in sockets:
@@ -335,13 +336,12 @@ def _ssl_context(certfile: str | None, keyfile: str | None) -> ssl.SSLContext | 
     return context
 
 
-def _set_tcp_options(channel: Channel, write_timeout: float) -> None:
-    sock = channel.transport.get_extra_info("socket")
-    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+def _set_tcp_options(listener: Any, write_timeout: float) -> None:
+    """Set options on a listening socket; every connection that it accepts inherits them."""
+    if listener.family not in (socket.AF_INET, socket.AF_INET6):
         return
     options = dict(_KEEPALIVE_OPTIONS, TCP_USER_TIMEOUT=int(write_timeout * 1000))
-    with contextlib.suppress(OSError):  # the peer may be gone already
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in options.items():
-            if hasattr(socket, name):
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in options.items():
+        if hasattr(socket, name):
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

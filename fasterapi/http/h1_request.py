@@ -1,6 +1,6 @@
 """One whole message head becomes a request: its line, target, fields and framing (RFC 9112).
 
-h11 parses the lines. What it lets pass (``Content-Length: 5, 5``, a length beside a transfer
+h11 has checked the lines (``h1_fields``). What it lets pass (``Content-Length: 5, 5``, a length beside a transfer
 coding, folded lines, HTTP/2.0, any target) is refused here, since every one of those is read
 differently by some proxy, which is what request smuggling lives on.
 
@@ -12,10 +12,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import h11
-
 from ..limits import Limits
 from ..protocol.headers import Headers, parse_list
+from .h1_fields import parse_head
 from .h1_head import RequestFault
 
 __all__ = ["RequestHead", "read_request_head"]
@@ -72,19 +71,17 @@ def read_request_head(head: bytes, limits: Limits) -> RequestHead:
         raise RequestFault(400, "a header line that begins with white space")
     lower = head.lower()
     length = _length(lower, version)
-    event = _parse(head)
-    fields = [
-        (name.decode("ascii").lower(), value.decode("latin-1"))
-        for name, value in event.headers.raw_items()
-    ]
-    method = event.method.decode("ascii")
-    target, authority = _target(method, event.target.decode("ascii"))
+    method, raw_target, fields = parse_head(head)
+    hosts = lower.count(b"\r\nhost:")
+    if hosts > 1 or (hosts == 0 and version == "1.1"):
+        raise RequestFault(400, "a request names its host once, in a Host header")
+    target, authority = _target(method, raw_target)
     if authority is not None:
         fields = _with_host(fields, authority)
     names = dict(fields)
     if not _HOST.match(names.get("host", "none")):
         raise RequestFault(400, "a Host header that names no host")
-    request = RequestHead(method, target, Headers(fields), version, length)
+    request = RequestHead(method, target, Headers.of_text(fields), version, length)
     _read_connection(request, names)
     if length != 0:
         _read_framing(request, limits)
@@ -126,19 +123,6 @@ def _length(lower: bytes, version: str) -> int | None:
     if len(digits) > _MAX_LENGTH_DIGITS:
         raise RequestFault(413, f"a Content-Length of over {_MAX_LENGTH_DIGITS} digits")
     return int(digits)
-
-
-def _parse(head: bytes) -> h11.Request:
-    parser = h11.Connection(h11.SERVER, max_incomplete_event_size=len(head))
-    parser.receive_data(head)
-    try:
-        event = parser.next_event()
-    except h11.RemoteProtocolError as error:
-        status = error.error_status_hint
-        text = "a transfer coding other than chunked" if status == 501 else "a malformed head"
-        raise RequestFault(status, text, f"{text}: {str(error)[:120]}") from None
-    assert isinstance(event, h11.Request)  # the head is whole
-    return event
 
 
 def _target(method: str, target: str) -> tuple[str, str | None]:

@@ -26,7 +26,14 @@ from .extensions import (
     negotiate,
     parse_extensions,
 )  # fmt: skip
-from .headers import HeaderPairs, Headers, is_token, parse_list, validate_field
+from .headers import (
+    HeaderPairs,
+    Headers,
+    is_token,
+    parse_list,
+    parse_tokens,
+    validate_field,
+)
 from .http import Request, Response
 from .keepalive import Keepalive
 from .origin import SAME_ORIGIN, Origins, check_origins, is_allowed_origin
@@ -91,7 +98,8 @@ class ServerHandshake:
         self._offers: list[ExtensionOffer] = []
         self._extensions: list[Extension] = []
         self._checked = self._answered = self._accepted = False
-        self._offered = parse_list(request.headers.get("sec-websocket-protocol", "") or "")
+        self._fields = fields = request.headers.grouped()
+        self._offered = parse_list(", ".join(fields.get("sec-websocket-protocol", ())))
         self.subprotocol = next(
             (name for name in self._subprotocols if name in self._offered), None
         )
@@ -118,7 +126,7 @@ class ServerHandshake:
             self._check_key()
         if not all(map(is_token, self._offered)):
             raise HandshakeError(400, "malformed Sec-WebSocket-Protocol header")
-        self._offers = parse_extensions(self.request.headers.get_all("sec-websocket-extensions"))
+        self._offers = parse_extensions(self._fields.get("sec-websocket-extensions", ()))
         self._check_origin()
         self._checked = True
 
@@ -206,7 +214,7 @@ class ServerHandshake:
             raise HandshakeError(501, f"no such protocol: {self.request.protocol!r}")
 
     def _check_upgrade(self) -> None:
-        request, headers = self.request, self.request.headers
+        request, fields = self.request, self._fields
         if request.method != "GET":
             raise HandshakeError(
                 405,
@@ -215,18 +223,18 @@ class ServerHandshake:
             )
         if request.http_version != "1.1":
             raise HandshakeError(505, f"no WebSocket upgrade over HTTP/{request.http_version}")
-        if "websocket" not in headers.tokens("upgrade"):
+        if "websocket" not in parse_tokens(fields.get("upgrade", ())):
             raise _upgrade_required("this is a WebSocket: it needs 'Upgrade: websocket'")
-        if "upgrade" not in headers.tokens("connection"):
+        if "upgrade" not in parse_tokens(fields.get("connection", ())):
             raise _upgrade_required("a WebSocket needs 'Connection: Upgrade'")
-        if len(headers.get_all("host")) != 1:
+        if len(fields.get("host", ())) != 1:
             raise HandshakeError(400, "a WebSocket needs exactly one Host header")
         # A body behind an upgrade is how requests are smuggled: nobody agrees where it ends.
-        if headers.get("content-length", "0") != "0" or headers.get_all("transfer-encoding"):
+        if fields.get("content-length", ["0"]) != ["0"] or "transfer-encoding" in fields:
             raise HandshakeError(400, "a WebSocket handshake carries no body")
 
     def _check_version(self) -> None:
-        versions = self.request.headers.get_all("sec-websocket-version")
+        versions = self._fields.get("sec-websocket-version", [])
         if versions == [_VERSION]:
             return
         message = f"Sec-WebSocket-Version has to be {_VERSION}"
@@ -236,7 +244,7 @@ class ServerHandshake:
         raise HandshakeError(426 if versions else 400, message, headers=fields)
 
     def _check_key(self) -> None:
-        keys = self.request.headers.get_all("sec-websocket-key")
+        keys = self._fields.get("sec-websocket-key", ())
         try:
             valid = len(keys) == 1 and len(base64.b64decode(keys[0], validate=True)) == 16
         except (binascii.Error, ValueError):
@@ -245,9 +253,9 @@ class ServerHandshake:
             raise HandshakeError(400, "Sec-WebSocket-Key has to be 16 bytes in base64, once")
 
     def _check_origin(self) -> None:
-        headers = self.request.headers
-        origin = headers.get("origin")
-        host = headers.get("host", "") or ""
+        origins = self._fields.get("origin")
+        origin = ", ".join(origins) if origins else None
+        host = ", ".join(self._fields.get("host", ()))
         if not is_allowed_origin(origin, host, self.origins):
             raise HandshakeError(403, "this origin may not connect; see the origins option")
 
@@ -257,7 +265,7 @@ class ServerHandshake:
         """Make the header fields that agree (RFC 6455, section 4.2.2)."""
         fields: list[tuple[str, str]] = []
         if not self.is_connect:
-            accept = accept_key(self.request.headers["sec-websocket-key"])
+            accept = accept_key(self._fields["sec-websocket-key"][0])
             fields += [("Upgrade", "websocket"), ("Connection", "Upgrade")]
             fields.append(("Sec-WebSocket-Accept", accept))
         if subprotocol is not None:

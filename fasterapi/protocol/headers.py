@@ -13,7 +13,9 @@ from typing import Self, SupportsIndex, overload
 
 from ..errors import LocalProtocolError
 
-__all__ = ["HeaderPairs", "Headers", "is_token", "parse_list", "validate_field"]
+__all__ = [
+    "HeaderPairs", "Headers", "is_token", "parse_list", "parse_tokens", "validate_field",
+]  # fmt: skip
 
 HeaderPairs = Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]] | Mapping[str, str]
 """What is accepted where headers are given: pairs of str or of bytes, or a mapping."""
@@ -48,6 +50,11 @@ def parse_list(value: str) -> list[str]:
     return [member for part in value.split(",") if (member := part.strip(" \t"))]
 
 
+def parse_tokens(values: Iterable[str]) -> list[str]:
+    """Give the members of a list that may be spread over several fields, in lower case."""
+    return [token for value in values for token in parse_list(value.lower())]
+
+
 class Headers(tuple[tuple[str, str], ...]):
     """Header fields in order, each as ``(name, value)``, with look-up by name.
 
@@ -65,6 +72,18 @@ class Headers(tuple[tuple[str, str], ...]):
         items = pairs.items() if isinstance(pairs, Mapping) else pairs
         return super().__new__(cls, ((_text(name), _text(value)) for name, value in items))
 
+    @classmethod
+    def of_text(cls, pairs: Iterable[tuple[str, str]]) -> Self:
+        """Build from pairs that are known to be of ``str``, and keep them as they are."""
+        return super().__new__(cls, pairs)
+
+    def grouped(self) -> dict[str, list[str]]:
+        """Give every value by name, in lower case: for whoever looks up more than one or two."""
+        groups: dict[str, list[str]] = {}
+        for name, value in self:
+            groups.setdefault(name.lower(), []).append(value)
+        return groups
+
     def get_all(self, name: str) -> list[str]:
         """Give every value of ``name``, in order."""
         wanted = name.lower()
@@ -77,7 +96,7 @@ class Headers(tuple[tuple[str, str], ...]):
 
     def tokens(self, name: str) -> list[str]:
         """Give the members of the list in ``name``, in lower case."""
-        return [token for value in self.get_all(name) for token in parse_list(value.lower())]
+        return parse_tokens(self.get_all(name))
 
     @overload
     def __getitem__(self, key: str) -> str: ...

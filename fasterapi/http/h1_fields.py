@@ -1,0 +1,76 @@
+"""Header lines to fields, and the request line with them: what h11 says of each is final.
+
+Most lines of a handshake are the same for every client of a service: its host, its origin, what the
+browser accepts. Such a line is given to h11 once; after that its field is kept, and shared by all
+requests that have it, which also spares each connection its own copy. What names a person or is
+made for one request (cookies, credentials, keys) is never kept.
+
+What a head may hold is judged in ``h1_request``; no field has a meaning here.
+"""
+
+from __future__ import annotations
+
+import h11
+
+from .h1_head import RequestFault
+
+__all__ = ["parse_head"]
+
+Field = tuple[str, str]
+
+_KEPT_NAMES = frozenset({
+    "accept", "accept-encoding", "accept-language", "cache-control", "connection", "dnt", "host",
+    "origin", "pragma", "priority", "sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform",
+    "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "sec-gpc", "sec-websocket-extensions",
+    "sec-websocket-protocol", "sec-websocket-version", "upgrade", "user-agent",
+})  # fmt: skip
+_KEPT_MOST = 512
+"""Lines kept; they are all dropped when one more comes, so that nobody can fill memory with them."""
+_KEPT_SIZE = 256
+"""Bytes of a line that is kept, at most."""
+
+_kept: dict[bytes, Field] = {}
+
+
+def parse_head(head: bytes) -> tuple[str, str, list[Field]]:
+    """Take a head apart.
+
+    Args:
+        head: Up to and including its blank line, with clean lines and three words in the first.
+
+    Returns:
+        Method, target, and the fields in order, names in lower case.
+
+    Raises:
+        RequestFault: 400, or 501, if h11 does not take it.
+    """
+    first, *lines = head[:-4].split(b"\r\n")
+    method, target, _ = first.split(b" ")
+    fields: list[Field] = []
+    new: list[tuple[bytes, bytes]] = []
+    for line in lines:
+        field = _kept.get(line)
+        if field is None:
+            name, colon, value = line.partition(b":")
+            if not colon:
+                raise RequestFault(400, "a malformed head", "a header line without a colon")
+            new.append((name, value.strip(b" \t")))
+            field = name.decode("latin-1").lower(), new[-1][1].decode("latin-1")
+        fields.append(field)
+    _check(method, target, new)
+    for line, field in zip(lines, fields, strict=True) if new else ():
+        if field[0] in _KEPT_NAMES and len(line) <= _KEPT_SIZE:
+            if len(_kept) >= _KEPT_MOST:
+                _kept.clear()
+            _kept[line] = field
+    return method.decode("ascii"), target.decode("ascii"), fields
+
+
+def _check(method: bytes, target: bytes, fields: list[tuple[bytes, bytes]]) -> None:
+    try:
+        # Not every field is there: the one that HTTP/1.1 demands, Host, is looked for elsewhere.
+        h11.Request(method=method, target=target, headers=fields, http_version="1.0")
+    except h11.LocalProtocolError as error:
+        status = error.error_status_hint
+        text = "a transfer coding other than chunked" if status == 501 else "a malformed head"
+        raise RequestFault(status, text, f"{text}: {str(error)[:120]}") from None
