@@ -7,9 +7,10 @@ and when the server stops; it tells nobody anything but through its session and 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Mapping
 from contextlib import aclosing, suppress
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..app.app import Match
 from ..app.handlers import Style
@@ -17,7 +18,7 @@ from ..app.log import log_crash, log_end, log_fault
 from ..app.options import SSEOptions, WebSocketOptions
 from ..app.outcome import to_outcome
 from ..app.responses import error_response
-from ..app.routing import RouteKind
+from ..app.routing import Route, RouteKind
 from ..app.sse import SSEBase
 from ..app.websocket import WebSocketBase
 from ..errors import ConnectionClosed, LocalProtocolError
@@ -61,12 +62,13 @@ class Call:
         request: The request.
     """
 
-    __slots__ = ("exchange", "http", "match", "request", "server", "task", "threaded")
+    __slots__ = ("exchange", "http", "params", "request", "route", "server", "task", "threaded")
 
     def __init__(self, http: HTTPProtocol, match: Match, request: Request) -> None:
         self.http = http
         self.server = http.server
-        self.match = match
+        self.route = match.route
+        self.params = match.params
         self.request = request
         self.task: asyncio.Task[None] | None = None
         self.threaded = match.route.handler.style in (Style.FUNCTION, Style.GENERATOR)
@@ -78,8 +80,8 @@ class Call:
         """Make the session; give the response if the handler is not to run at all."""
         return None
 
-    async def run(self) -> Any:
-        """Run an ``async def`` handler."""
+    def run(self) -> Awaitable[Any]:
+        """Run an ``async def`` handler: usually, give its own coroutine."""
         raise NotImplementedError
 
     def run_in_thread(self) -> Any:
@@ -118,7 +120,7 @@ class Call:
         server = self.server
         server.calls.add(self)
         if not self.threaded:
-            self.task = server.loop.create_task(self._run())
+            self.task = server.loop.create_task(self._run(), name=self.route.handler.name)
         elif not server.pool.submit(copy_context().run, self._run_in_thread):
             server.calls.discard(self)
             log_fault(self.request.client, f"503: over Limits.max_threads ({server.pool.size})")
@@ -168,10 +170,10 @@ class Call:
         except ConnectionClosed:
             crash = None  # nobody is left to be told
         if crash is not None:
-            log_crash(self.request, self.match.route.handler.name, crash)
+            log_crash(self.request, self.route.handler.name, crash)
 
     def _invoke(self, connection: object) -> Any:
-        return self.match.route.handler.call(connection, self.request, self.match.params)
+        return self.route.handler.call(connection, self.request, self.params)
 
 
 class HTTPCall(Call):
@@ -179,9 +181,9 @@ class HTTPCall(Call):
 
     __slots__ = ()
 
-    async def run(self) -> Any:
-        """Await the handler."""
-        return await self._invoke(self.request)
+    def run(self) -> Awaitable[Any]:
+        """Call the handler."""
+        return cast(Awaitable[Any], self._invoke(self.request))
 
     def run_in_thread(self) -> Any:
         """Call the handler."""
@@ -194,15 +196,17 @@ class HTTPCall(Call):
         return crash if isinstance(crash, Exception) else None
 
 
-def _websocket_arguments(http: HTTPProtocol, match: Match, request: Request) -> dict[str, Any]:
+def _websocket_arguments(
+    http: HTTPProtocol, route: Route, params: Mapping[str, Any], request: Request
+) -> dict[str, Any]:
     """Give what every kind of WebSocket session is made of."""
-    app, options = http.server.app, match.route.options
+    app, options = http.server.app, route.options
     assert isinstance(options, WebSocketOptions)
     return {
         "handshake": ServerHandshake(
             request, subprotocols=options.subprotocols, origins=options.origins
         ),
-        "path_params": match.params,
+        "path_params": params,
         "limits": options.limits,
         "dumps": app.dumps,
         "loads": app.loads,
@@ -213,7 +217,10 @@ def start_callbacks(http: HTTPProtocol, match: Match, request: Request) -> None:
     """Open a WebSocket whose handler is an object with callbacks; no task or thread serves it."""
     handler = match.route.handler
     session = CallbackWebSocket(
-        request, exchange=http, http=http, **_websocket_arguments(http, match, request)
+        request,
+        exchange=http,
+        http=http,
+        **_websocket_arguments(http, match.route, match.params, request),
     )
     if refusal := session._check():
         http.respond(refusal)
@@ -240,7 +247,7 @@ class WebSocketCall(Call):
     def prepare(self) -> Response | None:
         """Make the session, and judge the handshake before the handler sees it."""
         http = self.http
-        arguments = _websocket_arguments(http, self.match, self.request)
+        arguments = _websocket_arguments(http, self.route, self.params, self.request)
         if self.exchange is None:
             self.session = WebSocket(self.request, exchange=http, http=http, **arguments)
         else:
@@ -254,9 +261,9 @@ class WebSocketCall(Call):
             )
         return self.session._check()
 
-    async def run(self) -> Any:
-        """Await the handler."""
-        return await self._invoke(self.session)
+    def run(self) -> Awaitable[Any]:
+        """Call the handler."""
+        return cast(Awaitable[Any], self._invoke(self.session))
 
     def run_in_thread(self) -> Any:
         """Call the handler."""
@@ -285,12 +292,12 @@ class SSECall(Call):
 
     def prepare(self) -> Response | None:
         """Make the session; a HEAD request is answered without a handler."""
-        app, options, http = self.server.app, self.match.route.options, self.http
+        app, options, http = self.server.app, self.route.options, self.http
         assert isinstance(options, SSEOptions)
         self.left = False
         self.began = http.server.clock()
         arguments: dict[str, Any] = {
-            "path_params": self.match.params,
+            "path_params": self.params,
             "headers": options.response_headers(self.request),
             "keepalive": options.keepalive,
             "limits": options.limits,
@@ -308,7 +315,7 @@ class SSECall(Call):
     async def run(self) -> Any:
         """Await the handler, or send what it yields."""
         result = self._invoke(self.session)
-        if self.match.route.handler.style is Style.COROUTINE:
+        if self.route.handler.style is Style.COROUTINE:
             return await result
         assert isinstance(self.session, SSEConnection)
         async with aclosing(result) as items:
@@ -319,7 +326,7 @@ class SSECall(Call):
     def run_in_thread(self) -> Any:
         """Call the handler, or send what it yields."""
         result = self._invoke(self.session)
-        if self.match.route.handler.style is Style.FUNCTION:
+        if self.route.handler.style is Style.FUNCTION:
             return result
         assert isinstance(self.session, SyncSSEConnection)
         try:

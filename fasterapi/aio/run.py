@@ -78,7 +78,7 @@ async def _serve(server: Server, loop_name: str) -> None:
     await stop.wait()
     log.info("stopping; once more to stop at once")
     await server.stop()
-    stuck = [call.match.route.handler.name for call in server.calls if call.task is not None]
+    stuck = [call.route.handler.name for call in server.calls if call.task is not None]
     if stuck:
         # The loop would wait for them for ever.
         log.error("stopped without handlers that refuse to be cancelled: %s", ", ".join(stuck))

@@ -58,7 +58,11 @@ class Timers:
     def cancel(self, owner: Timed) -> None:
         """Forget ``owner``."""
         if owner.bucket is not None:
-            self._buckets.get(owner.bucket, set()).discard(owner)
+            owners = self._buckets.get(owner.bucket)
+            if owners is not None:
+                owners.discard(owner)
+                if not owners:
+                    del self._buckets[owner.bucket]
             owner.bucket = None
 
     def close(self) -> None:
@@ -79,7 +83,7 @@ class Timers:
         self._handle = self._next = None
         now = self._clock()
         for bucket in [b for b in self._buckets if b * RESOLUTION <= now]:
-            for owner in self._buckets.pop(bucket):
+            for owner in self._buckets.pop(bucket, ()):
                 owner.bucket = None
                 self._look_at(owner, now)
         if self._buckets:

@@ -43,7 +43,9 @@ class WebSocket(WebSocketBase):
     See ``WebSocketBase`` for its attributes.
     """
 
-    __slots__ = ("_burst", "_channel", "_close_waiters", "_http", "_pings", "_resumption", "_waiter")
+    __slots__ = (
+        "_burst", "_channel", "_close_waiters", "_http", "_pings", "_resumption", "_waiter",
+    )  # fmt: skip
 
     def __init__(self, *args: Any, http: HTTPProtocol, **options: Any) -> None:
         super().__init__(*args, **options)

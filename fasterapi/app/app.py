@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -58,7 +58,7 @@ class Match:
     """A route that answers, and the values of its path's parameters."""
 
     route: Route
-    params: dict[str, Any]
+    params: Mapping[str, Any]
 
 
 class App:

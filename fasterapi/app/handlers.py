@@ -13,11 +13,15 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
 from ..protocol.http import Request
 
-__all__ = ["Handler", "Style"]
+__all__ = ["NO_PARAMS", "Handler", "Style"]
+
+NO_PARAMS: Mapping[str, Any] = MappingProxyType({})
+"""The path parameters of a route that has none."""
 
 _REQUEST = "request"
 

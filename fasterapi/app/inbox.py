@@ -43,7 +43,7 @@ class Inbox(ReceiveQueue[Message | Fragment]):
     def __init__(self, high_water: int) -> None:
         super().__init__(high_water)
         self.reader: PartReader | None = None
-        self._parts: list[Message] = []  # of a whole message that is asked for
+        self._parts: list[Message] | None = None  # of a whole message that is asked for
         self._skipping = False  # the rest of a message whose reader has left
 
     def next_message(self) -> Message | None:
@@ -54,6 +54,7 @@ class Inbox(ReceiveQueue[Message | Fragment]):
             if self._skipping:
                 self._skipping = not part.fin
                 continue
+            self._parts = self._parts or []
             self._parts.append(part.data)
             if part.fin:
                 return self._join()
@@ -93,7 +94,7 @@ class Inbox(ReceiveQueue[Message | Fragment]):
     def clear(self) -> None:
         """Drop everything."""
         super().clear()
-        self._parts = []
+        self._parts = None
 
     def _take_part(self) -> Message | Fragment | None:
         if self._parts:  # a whole message was asked for, but not waited for until its end
@@ -105,7 +106,7 @@ class Inbox(ReceiveQueue[Message | Fragment]):
         return None
 
     def _join(self) -> Message:
-        parts, self._parts = self._parts, []
+        parts, self._parts = self._parts or [], None
         if isinstance(parts[0], str):
             return "".join(part for part in parts if isinstance(part, str))
         return b"".join(part for part in parts if isinstance(part, bytes))

@@ -12,13 +12,13 @@ it may be in a value. ``..`` may be, too: check a value before you open a file b
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 from urllib.parse import quote, unquote, unquote_to_bytes
 
-from .handlers import Handler
+from .handlers import NO_PARAMS, Handler
 from .options import HTTPOptions, SSEOptions, WebSocketOptions
 
 __all__ = ["Pattern", "Route", "RouteKind", "Router"]
@@ -217,7 +217,7 @@ class Router:
             if method in route.methods
         }
 
-    def match(self, raw_path: str) -> Sequence[tuple[Route, dict[str, Any]]]:
+    def match(self, raw_path: str) -> Sequence[tuple[Route, Mapping[str, Any]]]:
         """Give every route that fits a path, the first registered first, and its parameters.
 
         Args:
@@ -227,8 +227,8 @@ class Router:
             path = canonical_path(raw_path)
         except ValueError:
             return []
-        found: list[tuple[int, Route, dict[str, Any]]] = [
-            (place, route, {}) for place, route in self._exact.get(path, ())
+        found: list[tuple[int, Route, Mapping[str, Any]]] = [
+            (place, route, NO_PARAMS) for place, route in self._exact.get(path, ())
         ]
         for place, route in self._patterns:
             params = route.pattern.match(path)

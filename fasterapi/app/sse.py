@@ -16,6 +16,7 @@ from ..protocol.headers import Headers
 from ..protocol.http import Request, Response
 from ..protocol.sse import KEEPALIVE, ServerSentEvent, format_event
 from .exchange import Exchange
+from .handlers import NO_PARAMS
 from .outcome import unwrap
 from .responses import error_response
 
@@ -60,7 +61,7 @@ class SSEBase:
         now: float = 0.0,
     ) -> None:
         self.request = request
-        self.path_params: Mapping[str, Any] = path_params or {}
+        self.path_params: Mapping[str, Any] = path_params or NO_PARAMS
         self.last_event_id = _last_event_id(request)
         self.dumps = dumps
         self._exchange = exchange

@@ -21,6 +21,7 @@ from ..protocol.http import Request, Response
 from ..protocol.keepalive import Keepalive
 from ..protocol.state import OPEN, State
 from .exchange import Exchange
+from .handlers import NO_PARAMS
 from .inbox import Inbox, PartReader
 from .outcome import unwrap
 from .responses import error_response
@@ -75,7 +76,7 @@ class WebSocketBase:
         loads: Callable[[Message], Any],
     ) -> None:
         self.request = request
-        self.path_params: Mapping[str, Any] = path_params or {}
+        self.path_params: Mapping[str, Any] = path_params or NO_PARAMS
         self.close_code: int | None = None
         self.close_reason: str = ""
         self.latency: float | None = None
@@ -170,9 +171,10 @@ class WebSocketBase:
         response = self._handshake.accept(subprotocol=subprotocol, headers=headers)
         self._status = response.status
         rest = self._exchange.upgrade(response)
-        self._connection = self._handshake.connection(
-            limits=self._limits, keepalive=Keepalive.from_limits(self._limits)
-        )
+        keepalive = None
+        if self._limits.ping_interval is not None:
+            keepalive = Keepalive.from_limits(self._limits)
+        self._connection = self._handshake.connection(limits=self._limits, keepalive=keepalive)
         self._handshake = self._exchange = None
         self._attach(rest)
 

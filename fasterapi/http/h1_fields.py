@@ -10,6 +10,8 @@ What a head may hold is judged in ``h1_request``; no field has a meaning here.
 
 from __future__ import annotations
 
+from sys import intern
+
 import h11
 
 from .h1_head import RequestFault
@@ -25,9 +27,11 @@ _KEPT_NAMES = frozenset({
     "sec-websocket-protocol", "sec-websocket-version", "upgrade", "user-agent",
 })  # fmt: skip
 _KEPT_MOST = 512
-"""Lines kept; they are all dropped when one more comes, so that nobody can fill memory with them."""
+"""Lines kept. One more, and all are dropped: nobody can fill memory with them."""
 _KEPT_SIZE = 256
 """Bytes of a line that is kept, at most."""
+
+_METHODS = {verb.encode(): verb for verb in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")}
 
 _kept: dict[bytes, Field] = {}
 
@@ -45,7 +49,8 @@ def parse_head(head: bytes) -> tuple[str, str, list[Field]]:
         RequestFault: 400, or 501, if h11 does not take it.
     """
     first, *lines = head[:-4].split(b"\r\n")
-    method, target, _ = first.split(b" ")
+    method, target, version = first.split(b" ")
+    hosts = 0
     fields: list[Field] = []
     new: list[tuple[bytes, bytes]] = []
     for line in lines:
@@ -55,20 +60,24 @@ def parse_head(head: bytes) -> tuple[str, str, list[Field]]:
             if not colon:
                 raise RequestFault(400, "a malformed head", "a header line without a colon")
             new.append((name, value.strip(b" \t")))
-            field = name.decode("latin-1").lower(), new[-1][1].decode("latin-1")
+            field = intern(name.decode("latin-1").lower()), new[-1][1].decode("latin-1")
         fields.append(field)
+        hosts += field[0] == "host"
+    if hosts > 1 or (hosts == 0 and version == b"HTTP/1.1"):
+        raise RequestFault(400, "a request names its host once, in a Host header")
     _check(method, target, new)
     for line, field in zip(lines, fields, strict=True) if new else ():
         if field[0] in _KEPT_NAMES and len(line) <= _KEPT_SIZE:
             if len(_kept) >= _KEPT_MOST:
                 _kept.clear()
             _kept[line] = field
-    return method.decode("ascii"), target.decode("ascii"), fields
+    verb = _METHODS.get(method) or method.decode("ascii")
+    return verb, target.decode("ascii"), fields
 
 
 def _check(method: bytes, target: bytes, fields: list[tuple[bytes, bytes]]) -> None:
     try:
-        # Not every field is there: the one that HTTP/1.1 demands, Host, is looked for elsewhere.
+        # Not every field is there: the one that HTTP/1.1 demands, Host, has been looked for.
         h11.Request(method=method, target=target, headers=fields, http_version="1.0")
     except h11.LocalProtocolError as error:
         status = error.error_status_hint

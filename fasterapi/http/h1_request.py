@@ -1,8 +1,8 @@
 """One whole message head becomes a request: its line, target, fields and framing (RFC 9112).
 
-h11 has checked the lines (``h1_fields``). What it lets pass (``Content-Length: 5, 5``, a length beside a transfer
-coding, folded lines, HTTP/2.0, any target) is refused here, since every one of those is read
-differently by some proxy, which is what request smuggling lives on.
+h11 checks the lines (``h1_fields``). What it lets pass (``Content-Length: 5, 5``, a length beside
+a transfer coding, folded lines, HTTP/2.0, any target) is refused here, since every one of those is
+read differently by some proxy, which is what request smuggling lives on.
 
 What a route, a WebSocket handshake or a response is, is not known here.
 """
@@ -72,9 +72,6 @@ def read_request_head(head: bytes, limits: Limits) -> RequestHead:
     lower = head.lower()
     length = _length(lower, version)
     method, raw_target, fields = parse_head(head)
-    hosts = lower.count(b"\r\nhost:")
-    if hosts > 1 or (hosts == 0 and version == "1.1"):
-        raise RequestFault(400, "a request names its host once, in a Host header")
     target, authority = _target(method, raw_target)
     if authority is not None:
         fields = _with_host(fields, authority)

@@ -89,10 +89,10 @@ class WebSocketConnection:
     """
 
     __slots__ = (
-        "_assembler", "_claimed", "_close_reported", "_deadline", "_direct", "_eof", "_every_frame", "_held",
-        "_masked", "_masking_key", "_message_held", "_now", "_out", "_overdue", "_owed", "_partial",
-        "_pings", "_pongs", "_reading", "_rest", "_sending", "_timer", "_unarmed", "extensions",
-        "failed", "limits", "queued", "role", "state", "subprotocol",
+        "_assembler", "_claimed", "_close_reported", "_deadline", "_direct", "_eof", "_every_frame",
+        "_held", "_masked", "_masking_key", "_message_held", "_now", "_out", "_overdue", "_owed",
+        "_partial", "_pings", "_pongs", "_reading", "_rest", "_sending", "_timer", "_unarmed",
+        "extensions", "failed", "limits", "queued", "role", "state", "subprotocol",
     )  # fmt: skip
 
     def __init__(
@@ -120,12 +120,12 @@ class WebSocketConnection:
         self._assembler = MessageAssembler(limits)
         self._rest = b""  # an unfinished header
         self._partial: PartialFrame | None = None
-        self._held = bytearray()  # payload of a control frame, or of a frame for an extension
+        self._held: bytes | bytearray = b""  # of a control frame, or one for an extension
         self._message_held = False
         self._direct = not self._every_frame  # a read may be a message and nothing else
         # Out
         self._out: list[bytes] = []
-        self._pongs: list[bytes] = []
+        self._pongs: Sequence[bytes] = ()
         self._owed: bytes | None = None  # the payload of the Close that we owe
         self._sending: type[str | bytes] | None = None  # of a fragmented message
         # Time
@@ -391,7 +391,7 @@ class WebSocketConnection:
         return self.state is OPEN or self.state is State.LOCAL_CLOSING
 
     def _find_direct(self) -> None:
-        """Note whether the next read begins with a frame, and whole messages go straight through."""
+        """Note whether the next read begins with a frame, and messages go straight through."""
         assembler = self._assembler
         self._direct = not (
             self._rest or self._partial or self._every_frame
@@ -488,6 +488,7 @@ class WebSocketConnection:
 
     def _feed(self, first: int, piece: bytes, events: list[Event]) -> None:
         if self._is_held(first):
+            self._held = self._held or bytearray()
             self._held += piece
         else:
             self._assembler.feed(piece, events.append)
@@ -496,8 +497,7 @@ class WebSocketConnection:
         if not self._is_held(first):
             self._assembler.end(bool(first & FIN), events.append)
             return
-        payload = bytes(self._held)
-        self._held = bytearray()
+        payload, self._held = bytes(self._held), b""
         if first & Opcode.CLOSE:
             self._control(first & 0x0F, payload, events)
         else:
@@ -519,9 +519,8 @@ class WebSocketConnection:
     def _control(self, opcode: int, payload: bytes, events: list[Event]) -> None:
         if opcode == Opcode.PING:
             if self.state is State.OPEN:
-                self._pongs.append(payload)
                 # A peer that never reads gets its latest pings answered (section 5.5.3).
-                del self._pongs[: -self.limits.max_queued_pongs]
+                self._pongs = [*self._pongs, payload][-self.limits.max_queued_pongs :]
             events.append(Ping(payload))
         elif opcode == Opcode.PONG:
             pings = self._pings
@@ -571,7 +570,7 @@ class WebSocketConnection:
 
     def _send_pongs(self) -> None:
         """Put pongs in front of what waits: nothing else of ours is due as soon (5.5.2)."""
-        pongs, self._pongs = self._pongs, []
+        pongs, self._pongs = self._pongs, ()
         waiting, self._out = self._out, []
         for payload in pongs:
             self._queue(FIN | Opcode.PONG, payload)
@@ -606,7 +605,7 @@ class WebSocketConnection:
     def _owe(self, trigger: Trigger, payload: bytes) -> None:
         """Stop receiving; owe a Close, unless ours is on its way already."""
         self._partial = None
-        self._held = bytearray()
+        self._held = b""
         self._move(trigger)
         if self.state is State.REMOTE_CLOSING:
             self._owed = payload

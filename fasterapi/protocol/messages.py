@@ -33,6 +33,10 @@ def decode_text(payload: bytes) -> str:
         raise PayloadError("text that is not UTF-8") from None
 
 
+_EMPTY = BytesIO()
+"""What stands for a buffer between messages; nobody writes to it."""
+
+
 class _Text:
     """A text that gathers whole: decoded as it arrives, which checks it for nothing."""
 
@@ -83,7 +87,7 @@ class MessageAssembler:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._buffer = BytesIO()  # hands out what it holds without a copy, as a bytearray does not
+        self._buffer = _EMPTY  # a BytesIO hands out what it holds without a copy
         self._text: _Text | None = None  # in place of the buffer, the validator and the decoder
         self._validator: Utf8Validator | None = None
         self._decoder: codecs.IncrementalDecoder | None = None
@@ -130,6 +134,7 @@ class MessageAssembler:
         """Begin a frame that ``check`` and ``check_size`` have passed."""
         if opcode != Opcode.CONTINUATION:
             self.opcode = Opcode(opcode)
+            self._buffer = BytesIO()
             if opcode == Opcode.TEXT and self.streaming:
                 self._validator = Utf8Validator()
             elif opcode == Opcode.TEXT:
@@ -229,8 +234,7 @@ class MessageAssembler:
         return Fragment(self._decoder.decode(data, fin), fin)
 
     def _reset(self) -> None:
-        # A new buffer, not a cleared one: a large message should not leave its size behind.
-        self._buffer = BytesIO()
+        self._buffer = _EMPTY  # a large message should not leave its size behind
         self._text = self._validator = self._decoder = self.opcode = None
         self._streamed = False
         self._frames = self.size = 0

@@ -17,7 +17,7 @@ from fasterapi import App, ConcurrentReceive, ConnectionClosed, WebSocket
 from fasterapi.aio.http import HTTPProtocol
 from fasterapi.aio.server import Server
 from fasterapi.aio.timers import Timers
-from fasterapi.aio.wakeup import resume, resumption
+from fasterapi.aio.wakeup import resume
 from fasterapi.limits import MAX_BURST
 from fasterapi.protocol import ClientHandshake, Role, WebSocketConnection
 
@@ -406,6 +406,90 @@ def test_the_end_of_the_connection_wakes_the_handler(run: Any) -> None:
     run(main())
 
 
+def test_many_messages_in_one_read_resume_their_handler_within_the_call_too(run: Any) -> None:
+    async def main() -> None:
+        seen: list[str] = []
+        seen_inside: list[list[str]] = []
+
+        async def handler(ws: WebSocket) -> None:
+            async for message in ws:
+                seen.append(message)
+
+        peer = Peer(handler)
+        await peer.opened()
+        for text in "abc":
+            peer.connection.send_text(text)
+        data = peer.connection.data_to_send()
+
+        def deliver() -> None:
+            peer.transport.protocol.data_received(data)
+            seen_inside.append(list(seen))
+
+        peer.server.loop.call_soon(deliver)
+        await asyncio.sleep(0)
+        assert seen_inside == [["a", "b", "c"]]
+
+    run(main())
+
+
+def test_tasks_that_take_turns_in_receiving_each_get_their_own(run: Any) -> None:
+    """How one task is resumed is remembered; the next to wait may be another."""
+
+    async def main() -> None:
+        seen: list[tuple[int, str]] = []
+
+        async def handler(ws: WebSocket) -> None:
+            async def take(number: int) -> None:
+                seen.append((number, await ws.receive()))
+
+            for number in range(6):
+                if number % 3:
+                    await asyncio.create_task(take(number))
+                else:
+                    await take(number)
+
+        peer = Peer(handler)
+        await peer.opened()
+        for number in range(6):
+            peer.send(str(number))
+            for _ in range(4):
+                await asyncio.sleep(0)
+        assert seen == [(number, str(number)) for number in range(6)]
+
+    run(main())
+
+
+def test_the_future_of_a_task_that_was_cancelled_is_left_alone(run: Any) -> None:
+    """Its task is remembered, but is on its way elsewhere."""
+
+    async def main() -> None:
+        seen: list[str] = []
+
+        async def handler(ws: WebSocket) -> None:
+            seen.append(await ws.receive())
+            with pytest.raises(asyncio.CancelledError):
+                await ws.receive()
+            seen.append(await ws.receive())
+
+        peer = Peer(handler)
+        await peer.opened()
+        peer.send("one")
+        await asyncio.sleep(0)
+        (call,) = peer.server.calls
+
+        def cancel_and_send() -> None:
+            call.cancel()
+            peer.connection.send_text("two")
+            peer.transport.protocol.data_received(peer.connection.data_to_send())
+
+        peer.server.loop.call_soon(cancel_and_send)
+        while len(seen) < 2:
+            await asyncio.sleep(0)
+        assert seen == ["one", "two"]
+
+    run(main())
+
+
 def test_only_one_task_that_waits_on_a_pending_future_is_resumed() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -419,17 +503,15 @@ def test_only_one_task_that_waits_on_a_pending_future_is_resumed() -> None:
         async def look() -> None:
             task = asyncio.ensure_future(wait())
             await asyncio.sleep(0)
-            assert resumption(future, loop) is None  # a task, this one, is running
+            assert resume(future, "too early", loop, None) is None  # this task is running
 
             def outside() -> None:
-                how = resumption(future, loop)
-                assert how is not None
                 future.add_done_callback(found.append)
-                assert resumption(future, loop) is None  # two are waiting
+                assert resume(future, "too early", loop, None) is None  # two are waiting
                 future.remove_done_callback(found.append)
-                resume(future, "now", how)
+                assert resume(future, "now", loop, None)
                 assert results == ["now"]
-                assert resumption(future, loop) is None  # done
+                assert resume(future, "too late", loop, None) is None  # done
 
             loop.call_soon(outside)
             await task

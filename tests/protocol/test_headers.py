@@ -138,3 +138,12 @@ def _is_allowed(value: str) -> bool:
     except LocalProtocolError:
         return False
     return True
+
+
+def test_pairs_of_text_are_kept_as_they_are() -> None:
+    pairs = [("host", "x"), ("Accept", "a"), ("accept", "b")]
+    headers = Headers.of_text(pairs)
+    assert type(headers) is Headers
+    assert all(ours is given for ours, given in zip(headers, pairs, strict=True))
+    assert headers.get("ACCEPT") == "a, b"
+    assert headers.grouped() == {"host": ["x"], "accept": ["a", "b"]}

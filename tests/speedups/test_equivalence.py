@@ -73,6 +73,21 @@ def test_scan_of_anything(both: Backends, data: Any, masked: bool) -> None:
     same(both, "scan", data, 0, 100, masked)
 
 
+@given(stream=streams(), make=buffers, cut=st.integers(0, 300))
+def test_unwrap(
+    both: Backends, stream: tuple[bytes, bool], make: Callable[[bytes], Buffer], cut: int
+) -> None:
+    data, masked = stream
+    for piece in (data, data[:cut], data[cut:]):
+        same(both, "unwrap", make(piece), masked)
+        same(both, "unwrap", make(piece), not masked)
+
+
+@given(data=anything, masked=st.booleans())
+def test_unwrap_of_anything(both: Backends, data: Any, masked: bool) -> None:
+    same(both, "unwrap", data, masked)
+
+
 @given(pieces=st.lists(st.tuples(buffers, texts), max_size=5), final=st.booleans())
 def test_utf8(
     both: Backends, pieces: list[tuple[Callable[[bytes], Buffer], bytes]], final: bool
