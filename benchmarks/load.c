@@ -1,6 +1,7 @@
 /* Load for echo servers: N WebSockets with M messages of 64 bytes in flight each, on one thread.
  *
  *     load echo PORT CONNECTIONS IN_FLIGHT MESSAGES     every echoed payload is checked
+ *     load large PORT CONNECTIONS SIZE MESSAGES          one long text in flight on each, checked too
  *     load connect PORT CONNECTIONS                      connects, shakes hands, holds until EOF on stdin
  *     load events PORT STREAMS EVENTS                    counts the events of event streams
  *
@@ -131,6 +132,79 @@ static void echo(int port, int connections, int in_flight, long messages) {
     report(done, now() - began, latencies, done);
 }
 
+struct transfer {
+    int fd;
+    long sent, got; /* bytes of the message in flight, and of its echo */
+    double sent_at;
+};
+
+/* Moves a connection on as far as it goes; gives 1 when an echo is complete. */
+static int move_on(struct transfer *t, const unsigned char *frame, long frame_size,
+                   const unsigned char *answer, long answer_size) {
+    static unsigned char buffer[1 << 20];
+    ssize_t n;
+    while (t->sent < frame_size && (n = write(t->fd, frame + t->sent, (size_t)(frame_size - t->sent))) > 0)
+        t->sent += n;
+    while (t->got < answer_size) {
+        long left = answer_size - t->got;
+        n = read(t->fd, buffer, left < (long)sizeof buffer ? (size_t)left : sizeof buffer);
+        if (n == 0) fail("the server has closed a connection");
+        if (n < 0) {
+            if (errno != EAGAIN) fail("can't read");
+            return 0;
+        }
+        if (memcmp(buffer, answer + t->got, (size_t)n)) fail("a wrong echo");
+        t->got += n;
+    }
+    return 1;
+}
+
+static void large(int port, int connections, long size, long messages) {
+    unsigned char head[14] = {0x81, 0xff}, key[4] = {0x37, 0xfa, 0x21, 0x3d};
+    long head_size = size < 65536 ? 4 : 10;
+    if (size < 126) fail("use echo for short messages");
+    head[1] = size < 65536 ? 0xfe : 0xff;
+    for (long i = 2; i < head_size; i++) head[i] = (unsigned char)(size >> 8 * (head_size - 1 - i));
+    long frame_size = head_size + 4 + size, answer_size = head_size + size;
+    unsigned char *frame = malloc((size_t)frame_size), *answer = malloc((size_t)answer_size);
+    memcpy(frame, head, (size_t)head_size);
+    memcpy(answer, head, (size_t)head_size);
+    answer[1] &= 0x7f;
+    memcpy(frame + head_size, key, 4);
+    for (long i = 0; i < size; i++) {
+        answer[head_size + i] = (unsigned char)('a' + i % 26);
+        frame[head_size + 4 + i] = answer[head_size + i] ^ key[i % 4];
+    }
+    struct transfer *all = calloc((size_t)connections, sizeof *all);
+    double *latencies = malloc((size_t)(messages + connections) * sizeof *latencies);
+    int poll = epoll_create1(0);
+    for (int i = 0; i < connections; i++) {
+        all[i].fd = open_websocket(port);
+        fcntl(all[i].fd, F_SETFL, O_NONBLOCK);
+        struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = &all[i]};
+        epoll_ctl(poll, EPOLL_CTL_ADD, all[i].fd, &event);
+    }
+    double began = now();
+    long done = 0;
+    for (int i = 0; i < connections; i++) all[i].sent_at = began;
+    struct epoll_event events[256];
+    while (done < messages) {
+        int ready = epoll_wait(poll, events, 256, 10000);
+        if (ready <= 0) fail("the server has stopped answering");
+        for (int i = 0; i < ready; i++) {
+            struct transfer *t = events[i].data.ptr;
+            while (move_on(t, frame, frame_size, answer, answer_size)) {
+                double time = now();
+                latencies[done++] = time - t->sent_at;
+                t->sent = t->got = 0;
+                t->sent_at = time;
+                if (done >= messages) break;
+            }
+        }
+    }
+    report(done, now() - began, latencies, done);
+}
+
 static void hold(int port, int connections) {
     double began = now(), *latencies = malloc((size_t)connections * sizeof *latencies);
     for (int i = 0; i < connections; i++) {
@@ -170,11 +244,13 @@ static void events(int port, int streams, long wanted) {
 int main(int argc, char **argv) {
     if (argc == 6 && !strcmp(argv[1], "echo"))
         echo(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), atol(argv[5]));
+    else if (argc == 6 && !strcmp(argv[1], "large"))
+        large(atoi(argv[2]), atoi(argv[3]), atol(argv[4]), atol(argv[5]));
     else if (argc == 4 && !strcmp(argv[1], "connect"))
         hold(atoi(argv[2]), atoi(argv[3]));
     else if (argc == 5 && !strcmp(argv[1], "events"))
         events(atoi(argv[2]), atoi(argv[3]), atol(argv[4]));
     else
-        fail("usage: load echo|connect|events PORT ...");
+        fail("usage: load echo|large|connect|events PORT ...");
     return 0;
 }

@@ -65,10 +65,10 @@ async def bare(port: int) -> None:
 
 async def fasterapi(port: int) -> None:
     """Ours, with coroutine handlers."""
-    from fasterapi import App, SSEConnection, WebSocket
+    from fasterapi import App, Limits, SSEConnection, WebSocket
     from fasterapi.aio import serve
 
-    app = App(origins=None)
+    app = App(origins=None, limits=Limits(max_message_size=LIMIT))
 
     @app.websocket("/echo", ping_interval=None)
     async def echo(ws: WebSocket) -> None:
@@ -86,10 +86,10 @@ async def fasterapi(port: int) -> None:
 
 async def fasterapi_callbacks(port: int) -> None:
     """Ours, with callbacks."""
-    from fasterapi import App, WebSocket
+    from fasterapi import App, Limits, WebSocket
     from fasterapi.aio import serve
 
-    app = App(origins=None)
+    app = App(origins=None, limits=Limits(max_message_size=LIMIT))
 
     @app.websocket("/echo", ping_interval=None)
     class Echo:

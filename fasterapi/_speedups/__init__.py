@@ -13,7 +13,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-__all__ = ["Utf8Validator", "implementation", "mask", "scan", "unwrap"]
+__all__ = ["Utf8Validator", "implementation", "mask", "mask_into", "scan", "unwrap"]
 
 _MODULES = {"c": "native", "python": "pure"}
 
@@ -44,7 +44,7 @@ _kernels = _load(os.environ.get("FASTERAPI_IMPL", ""))
 
 implementation: str = _kernels.NAME
 if TYPE_CHECKING:
-    from .pure import Utf8Validator, mask, scan, unwrap
+    from .pure import Utf8Validator, mask, mask_into, scan, unwrap
 else:
     mask, scan, unwrap = _kernels.mask, _kernels.scan, _kernels.unwrap
-    Utf8Validator = _kernels.Utf8Validator
+    Utf8Validator, mask_into = _kernels.Utf8Validator, _kernels.mask_into

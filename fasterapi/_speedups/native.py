@@ -17,7 +17,7 @@ from ._kernels import ffi, lib
 from .pure import UNWRAP_MOST, Buffer, check_key
 from .pure import unwrap as pure_unwrap
 
-__all__ = ["NAME", "Utf8Validator", "mask", "scan", "unwrap"]
+__all__ = ["NAME", "Utf8Validator", "mask", "mask_into", "scan", "unwrap"]
 
 NAME: Final = "c"
 
@@ -77,6 +77,18 @@ def mask(data: Buffer, key: bytes, offset: int = 0) -> bytes:
     masked: bytes = memory[3][:size]
     _kept.append(memory)
     return masked
+
+
+def mask_into(data: Buffer, key: bytes, offset: int, out: bytearray, start: int) -> None:
+    """Write what ``mask`` gives into ``out``, as ``pure.mask_into`` does."""
+    if type(key) is not bytes or len(key) != 4:
+        key = check_key(key)
+    source = data if type(data) is bytes else _readable(data)
+    size = len(source)
+    if not 0 <= start <= len(out) - size:
+        raise ValueError("no room for what is masked")
+    with memoryview(out) as view, view[start : start + size] as room:
+        _c_mask(source, size, key, offset & 3, _from_buffer("char[]", room))
 
 
 def scan(data: Buffer, start: int, limit: int, masked: bool) -> tuple[bytes, list[int], int]:

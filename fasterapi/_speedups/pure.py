@@ -4,7 +4,8 @@ Four kernels, each a plain function or class over bytes, none of which knows wha
 
 * ``scan`` walks the frames that lie complete in one read and hands back their payloads, unmasked;
 * ``unwrap`` does so for the commonest read, which is one frame, in half the time;
-* ``mask`` applies a masking key (RFC 6455, section 5.3), which also takes it off;
+* ``mask`` applies a masking key (RFC 6455, section 5.3), which also takes it off, and ``mask_into``
+  does so without making anything new;
 * ``Utf8Validator`` checks UTF-8 as it arrives (RFC 3629).
 
 A kernel never raises for what a peer sent: ``scan`` stops in front of the frame that it will not
@@ -17,7 +18,9 @@ from codecs import utf_8_decode
 from functools import cache
 from typing import Final
 
-__all__ = ["NAME", "UNWRAP_MOST", "Utf8Validator", "check_key", "mask", "scan", "unwrap"]
+__all__ = [
+    "NAME", "UNWRAP_MOST", "Utf8Validator", "check_key", "mask", "mask_into", "scan", "unwrap",
+]  # fmt: skip
 
 NAME: Final = "python"
 
@@ -71,6 +74,18 @@ def mask(data: Buffer, key: bytes, offset: int = 0) -> bytes:
     if size > _BLOCK:
         return _translate(data, key)
     return _xor(data, (key * ((size + 3) >> 2))[:size])
+
+
+def mask_into(data: Buffer, key: bytes, offset: int, out: bytearray, start: int) -> None:
+    """Write what ``mask`` gives into ``out`` from ``start`` on, over what is there.
+
+    Raises:
+        ValueError: If there is not enough of ``out``; and as ``mask``.
+    """
+    masked = mask(data, key, offset)
+    if not 0 <= start <= len(out) - len(masked):
+        raise ValueError("no room for what is masked")
+    out[start : start + len(masked)] = masked
 
 
 def _xor(data: bytes, stream: bytes) -> bytes:

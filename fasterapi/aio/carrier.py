@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["WebSocketChannel", "WebSocketProtocol"]
 
 
+_LONG = 64 * 1024
+"""Bytes from which on what is written is not joined first."""
+
+
 class WebSocketChannel(Channel):
     """The transport's side of a WebSocket, whoever serves its handler.
 
@@ -157,7 +161,11 @@ class WebSocketProtocol(WebSocketChannel):
     def flush(self) -> None:
         """Write what is queued, unless the transport has enough; close if that was all."""
         if self.connection.state is OPEN:
-            if not self._paused and (data := self.connection.data_to_send()):
+            if self._paused:
+                return
+            if self.connection.queued >= _LONG:
+                self.transport.writelines(self.connection.pieces_to_send())
+            elif data := self.connection.data_to_send():
                 self.transport.write(data)
             return
         data = b"" if self._paused else self.websocket._data_to_send()

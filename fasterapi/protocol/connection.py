@@ -56,6 +56,7 @@ Buffer = bytes | bytearray | memoryview
 _FINAL_TEXT = FIN | int(Opcode.TEXT)
 _FINAL_BINARY = FIN | int(Opcode.BINARY)
 _SHORT_TEXT = SHORT_HEADERS[_FINAL_TEXT]
+_FEW_PIECES = 8
 _JOIN_BELOW = 2048
 """A payload under this many bytes is joined to its header at once; over it, it isn't copied."""
 
@@ -346,10 +347,8 @@ class WebSocketConnection:
             hold_close: Keep an owed Close back: answers to messages before it are still to come.
                 After ``Limits.answer_timeout`` it goes out all the same.
         """
-        if self._pongs:
-            self._send_pongs()
-        if self._owed is not None and (not hold_close or self._overdue):
-            self._send_owed()
+        if self._pongs or self._owed is not None:
+            self._send_due(hold_close)
         out = self._out
         if not out:
             return b""
@@ -357,6 +356,18 @@ class WebSocketConnection:
         out.clear()
         self.queued = 0
         return data
+
+    def pieces_to_send(self, *, hold_close: bool = False) -> list[bytes]:
+        """Hand out what ``data_to_send`` does, without copying a long payload to join it.
+
+        It is for what ``queued`` says is long, and for a transport that takes several pieces.
+        """
+        if self._pongs or self._owed is not None:
+            self._send_due(hold_close)
+        pieces, self._out = self._out, []
+        self.queued = 0
+        # Few pieces are a long payload or two and their headers; many are small ones.
+        return pieces if len(pieces) <= _FEW_PIECES else [b"".join(pieces)]
 
     def has_data_to_send(self, *, hold_close: bool = False) -> bool:
         """Tell whether ``data_to_send`` would give anything."""
@@ -445,7 +456,10 @@ class WebSocketConnection:
             else:
                 self._check(first, end - start)
                 self._open_frame(first, end - start)
-                self._feed(first, payloads[start:end], events)
+                if self._is_held(first):
+                    self._hold(payloads[start:end])
+                else:
+                    self._assembler.feed(payloads[start:end], events.append)
                 self._end_frame(first, events)
                 if not self._receiving:
                     return
@@ -456,7 +470,12 @@ class WebSocketConnection:
     ) -> int:
         """Take the next piece of an unfinished frame; give the position behind it."""
         end = min(len(data), position + frame.remaining)
-        self._feed(frame.first, frame.take(bytes(data[position:end])), events)
+        piece = memoryview(data)[position:end]
+        if self._is_held(frame.first):
+            self._hold(mask(piece, frame.key, frame.offset) if frame.key else bytes(piece))
+        else:
+            self._assembler.feed(piece, events.append, frame.key, frame.offset)
+        frame.advance(len(piece))
         if not frame.remaining:
             self._partial = None
             self._end_frame(frame.first, events)
@@ -486,12 +505,9 @@ class WebSocketConnection:
         """Tell whether a frame gathers whole: a control frame, or one that an extension reads."""
         return bool(first & (RSV | Opcode.CLOSE)) or self._message_held
 
-    def _feed(self, first: int, piece: bytes, events: list[Event]) -> None:
-        if self._is_held(first):
-            self._held = self._held or bytearray()
-            self._held += piece
-        else:
-            self._assembler.feed(piece, events.append)
+    def _hold(self, piece: bytes) -> None:
+        self._held = self._held or bytearray()
+        self._held += piece
 
     def _end_frame(self, first: int, events: list[Event]) -> None:
         if not self._is_held(first):
@@ -567,6 +583,13 @@ class WebSocketConnection:
             raise LocalProtocolError(f"{opcode.name} of {len(payload)} bytes; at most 125 fit")
         self._move(Trigger.SEND)
         self._queue(FIN | opcode, payload)
+
+    def _send_due(self, hold_close: bool) -> None:
+        """Queue what is sent when the time has come: pongs, and a Close that is owed."""
+        if self._pongs:
+            self._send_pongs()
+        if self._owed is not None and (not hold_close or self._overdue):
+            self._send_owed()
 
     def _send_pongs(self) -> None:
         """Put pongs in front of what waits: nothing else of ours is due as soon (5.5.2)."""

@@ -79,13 +79,10 @@ class PartialFrame:
         self.remaining = header.length
         self.offset = 0
 
-    def take(self, piece: bytes) -> bytes:
-        """Unmask the next piece of the payload and count it off."""
-        if self.key:
-            piece = mask(piece, self.key, self.offset)
-        self.offset += len(piece)
-        self.remaining -= len(piece)
-        return piece
+    def advance(self, size: int) -> None:
+        """Count the next piece of the payload off."""
+        self.offset += size
+        self.remaining -= size
 
 
 def parse_header(

@@ -9,10 +9,11 @@ control frames or states.
 from __future__ import annotations
 
 import codecs
+from collections import deque
 from collections.abc import Callable
-from io import BytesIO, StringIO
+from typing import Any
 
-from .._speedups import Utf8Validator
+from .._speedups import Utf8Validator, mask_into
 from ..errors import FrameError, MessageTooBig, PayloadError, PolicyError
 from ..limits import STREAM_PIECE, Limits
 from .codes import Opcode
@@ -33,36 +34,91 @@ def decode_text(payload: bytes) -> str:
         raise PayloadError("text that is not UTF-8") from None
 
 
-_EMPTY = BytesIO()
-"""What stands for a buffer between messages; nobody writes to it."""
+Buffer = bytes | bytearray | memoryview
 
 
-class _Text:
-    """A text that gathers whole: decoded as it arrives, which checks it for nothing."""
+class _Gathering:
+    """The bytes of a message in progress, in memory that the next such message uses again.
 
-    __slots__ = ("_decoded", "_decoder")
+    New memory costs more than what is done with it, for the system has to find each of its pages.
+    So a message of ordinary size is copied out of here once, and of a longer one each part is what
+    it will be, text or bytes, as soon as the memory is full.
 
-    def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._decoded = StringIO()
+    Args:
+        text: Whether it is text, and UTF-8 throughout: somebody else sees to that.
 
-    def feed(self, piece: bytes, final: bool = False) -> None:
+    Attributes:
+        size: Bytes gathered.
+    """
+
+    __slots__ = ("_memory", "_parts", "_text", "_used", "size")
+
+    def __init__(self, text: bool) -> None:
         try:
-            self._decoded.write(self._decoder.decode(piece, final))
-        except UnicodeDecodeError:
-            raise PayloadError("text that is not UTF-8") from None
-        # The decoder waits for the end of a character even where no end can make it right.
-        if (unfinished := self._unfinished()) and not Utf8Validator().feed(unfinished):
-            raise PayloadError("text that is not UTF-8")
+            self._memory = _kept.pop()
+        except IndexError:
+            self._memory = bytearray()
+        self._text = text
+        self._parts: list[Any] = []
+        self._used = self.size = 0
 
-    def _unfinished(self) -> bytes:
-        return self._decoder.getstate()[0]
+    def write(self, piece: Buffer, key: bytes, offset: int) -> memoryview:
+        """Append a piece, taking its mask off if it has one, and show what was appended."""
+        if self._used + len(piece) > _KEPT_SIZE and self._used:
+            self._set_aside()
+        start, end = self._used, self._used + len(piece)
+        if end > len(self._memory):
+            self._memory[start:] = piece  # and so it grows
+        elif not key:
+            self._memory[start:end] = piece
+        if key:
+            mask_into(piece, key, offset, self._memory, start)
+        self._used = end
+        self.size += len(piece)
+        return memoryview(self._memory)[start:end]
 
-    def whole(self) -> str:
-        return self._decoded.getvalue()
+    def clear(self) -> None:
+        """Begin anew."""
+        self._parts.clear()
+        self._used = self.size = 0
 
-    def encoded(self) -> bytes:
-        return self._decoded.getvalue().encode() + self._unfinished()
+    def message(self) -> str | bytes:
+        """Give what was gathered as a whole message."""
+        self._set_aside()
+        if len(self._parts) == 1:
+            whole: str | bytes = self._parts[0]
+            return whole
+        return "".join(self._parts) if self._text else b"".join(self._parts)
+
+    def value(self) -> bytes:
+        """Give what was gathered as bytes."""
+        parts = [part.encode() if self._text else part for part in self._parts]
+        return b"".join([*parts, memoryview(self._memory)[: self._used]])
+
+    def release(self) -> None:
+        """Give the memory back, if it is worth keeping."""
+        if len(self._memory) <= _KEPT_SIZE:
+            _kept.append(self._memory)
+
+    def _set_aside(self) -> None:
+        """Make a part of what is in memory; an unfinished character stays."""
+        used = memoryview(self._memory)[: self._used]
+        rest = b""
+        if self._text:
+            part, taken = codecs.utf_8_decode(used)
+            rest = bytes(used[taken:])
+            self._parts.append(part)
+        else:
+            self._parts.append(bytes(used))
+        del used
+        self._memory[: len(rest)] = rest
+        self._used = len(rest)
+
+
+_KEPT_SIZE = 1 << 20
+"""Bytes of memory that is used again: the largest message by default."""
+
+_kept: deque[bytearray] = deque(maxlen=4)
 
 
 class MessageAssembler:
@@ -81,14 +137,13 @@ class MessageAssembler:
     """
 
     __slots__ = (
-        "_buffer", "_decoder", "_frames", "_limits", "_streamed", "_text", "_validator", "opcode",
-        "size", "streaming",
+        "_buffer", "_decoder", "_frames", "_limits", "_streamed", "_validator", "opcode", "size",
+        "streaming",
     )  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._buffer = _EMPTY  # a BytesIO hands out what it holds without a copy
-        self._text: _Text | None = None  # in place of the buffer, the validator and the decoder
+        self._buffer: _Gathering | None = None  # between messages
         self._validator: Utf8Validator | None = None
         self._decoder: codecs.IncrementalDecoder | None = None
         self._streamed = False
@@ -134,34 +189,36 @@ class MessageAssembler:
         """Begin a frame that ``check`` and ``check_size`` have passed."""
         if opcode != Opcode.CONTINUATION:
             self.opcode = Opcode(opcode)
-            self._buffer = BytesIO()
-            if opcode == Opcode.TEXT and self.streaming:
+            self._buffer = _Gathering(opcode == Opcode.TEXT)
+            if opcode == Opcode.TEXT:
                 self._validator = Utf8Validator()
-            elif opcode == Opcode.TEXT:
-                self._text = _Text()
         self._frames += 1
 
-    def feed(self, piece: bytes, emit: Callable[[Event], None]) -> None:
-        """Take the next piece of the frame's payload, unmasked.
+    def feed(
+        self, piece: Buffer, emit: Callable[[Event], None], key: bytes = b"", offset: int = 0
+    ) -> None:
+        """Take the next piece of the frame's payload.
 
         Args:
             piece: Any number of bytes.
             emit: In streaming mode, told each ``Fragment`` that is full.
+            key: The key that masks the piece; none if it is not masked.
+            offset: How many bytes of the frame's payload came before it.
 
         Raises:
             PayloadError: At the first byte that can't be UTF-8.
         """
+        buffer = self._gathering
         if not self._in_pieces:
-            self._keep(piece)
+            self._keep(buffer, piece, key, offset)
             return
-        self._change_over()
         # A full part goes out when a byte follows it, and before that byte is looked at: so the
         # parts, and where a fault falls between them, don't depend on how the bytes arrived.
         start = 0
         while start < len(piece):
-            self._cut(STREAM_PIECE, emit)
-            end = start + STREAM_PIECE - self._buffer.tell()
-            self._keep(piece[start:end])
+            self._cut(buffer, STREAM_PIECE, emit)
+            end = start + STREAM_PIECE - buffer.size
+            self._keep(buffer, piece[start:end], key, offset + start)
             start = end
 
     def end(self, fin: bool, emit: Callable[[Event], None]) -> None:
@@ -170,15 +227,15 @@ class MessageAssembler:
         Raises:
             PayloadError: If the text ends inside a character.
         """
+        buffer = self._gathering
         if fin:
             self._check_text(b"", final=True)
         if self._in_pieces:
-            self._change_over()
-            self._cut(STREAM_PIECE + 1, emit)
-            emit(self._fragment(self._buffer.getvalue(), fin))
-            self._buffer = BytesIO()
+            self._cut(buffer, STREAM_PIECE + 1, emit)
+            emit(self._fragment(buffer.value(), fin))
+            buffer.clear()
         elif fin:
-            emit(self._message())
+            emit(buffer.message())
         if fin:
             self._reset()
 
@@ -186,43 +243,31 @@ class MessageAssembler:
     def _in_pieces(self) -> bool:
         return self.streaming or self._streamed
 
-    def _keep(self, piece: bytes) -> None:
-        self._check_text(piece)
-        self.size += len(piece)
-        if self._text is None:
-            self._buffer.write(piece)
+    @property
+    def _gathering(self) -> _Gathering:
+        assert self._buffer is not None  # ``begin`` has been called
+        return self._buffer
 
-    def _check_text(self, piece: bytes, *, final: bool = False) -> None:
-        if self._text is not None:
-            self._text.feed(piece, final)
-        elif self._validator is not None and not self._validator.feed(piece, final):
+    def _keep(self, buffer: _Gathering, piece: Buffer, key: bytes, offset: int) -> None:
+        with buffer.write(piece, key, offset) as written:
+            self._check_text(written)
+        self.size += len(piece)
+
+    def _check_text(self, piece: Buffer, *, final: bool = False) -> None:
+        if self._validator is not None and not self._validator.feed(piece, final):
             raise PayloadError("text that is not UTF-8")
 
-    def _change_over(self) -> None:
-        """Go on in pieces with a text that was to be whole: streaming was switched on within it."""
-        if self._text is not None:
-            data, self._text = self._text.encoded(), None
-            self._validator = Utf8Validator()
-            self._validator.feed(data)
-            self._buffer.write(data)
-
-    def _cut(self, size: int, emit: Callable[[Event], None]) -> None:
+    def _cut(self, buffer: _Gathering, size: int, emit: Callable[[Event], None]) -> None:
         """Hand full parts on as long as ``size`` bytes are there."""
-        if self._buffer.tell() < size:
+        if buffer.size < size:
             return
-        data = self._buffer.getvalue()
+        data = buffer.value()
         start = 0
         while len(data) - start >= size:
             emit(self._fragment(data[start : start + STREAM_PIECE], False))
             start += STREAM_PIECE
-        self._buffer = BytesIO()
-        self._buffer.write(data[start:])
-
-    def _message(self) -> str | bytes:
-        if self._text is not None:
-            return self._text.whole()
-        data = self._buffer.getvalue()
-        return data.decode() if self.opcode == Opcode.TEXT else data
+        buffer.clear()
+        buffer.write(data[start:], b"", 0).release()
 
     def _fragment(self, data: bytes, fin: bool) -> Fragment:
         """Make a part of a message; text keeps an unfinished character back for the next part."""
@@ -234,7 +279,7 @@ class MessageAssembler:
         return Fragment(self._decoder.decode(data, fin), fin)
 
     def _reset(self) -> None:
-        self._buffer = _EMPTY  # a large message should not leave its size behind
-        self._text = self._validator = self._decoder = self.opcode = None
+        self._gathering.release()
+        self._buffer = self._validator = self._decoder = self.opcode = None
         self._streamed = False
         self._frames = self.size = 0

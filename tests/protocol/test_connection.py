@@ -234,6 +234,33 @@ def test_what_a_server_sends_is_not_masked() -> None:
     assert connection.data_to_send().hex(" ", 1) == "81 02 c2 b5 82 02 00 ff 89 01 70 8a 00"
 
 
+@pytest.mark.parametrize("hold", [False, True])
+def test_pieces_are_the_same_bytes(hold: bool) -> None:
+    def busy() -> WebSocketConnection:
+        connection = server()
+        connection.send_binary(long)
+        connection.send_text("short")
+        connection.receive_data(PEER.ping(b"p") + PEER.close())
+        assert connection.queued == len(long) + 10 + 7
+        return connection
+
+    long = bytes(100_000)
+    connection = busy()
+    pieces = connection.pieces_to_send(hold_close=hold)
+    assert b"".join(pieces) == busy().data_to_send(hold_close=hold)
+    assert any(piece is long for piece in pieces)  # no copy of it
+    assert connection.queued == 0
+    assert connection.pieces_to_send(hold_close=hold) == []
+    assert connection.has_data_to_send() is hold
+
+
+def test_many_small_pieces_are_one() -> None:
+    connection = server()
+    for _ in range(100):
+        connection.send_text("x")
+    assert connection.pieces_to_send() == [b"\x81\x01x" * 100]
+
+
 def test_what_a_client_sends_is_masked() -> None:
     connection = connect(Role.CLIENT)
     connection.send_text("Hi")

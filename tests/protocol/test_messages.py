@@ -330,3 +330,46 @@ def test_any_fragments_of_a_text_make_the_text(text: str, cuts: list[int], strea
         assert [event.fin for event in events] == [fin for _, _, fin in frames]  # type: ignore[attr-defined]
     else:
         assert events == [text]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize(
+    "text", ["a" * 2_500_000, "\N{SNOWMAN}" * 900_000, "é\U0001f600" * 300_000]
+)
+def test_a_message_longer_than_the_memory_that_is_kept(text: str, streaming: bool) -> None:
+    payload = text.encode()
+    for opcode, expected in ((TEXT, text), (BINARY, payload)):
+        for step in (65_537, 262_144, len(payload)):
+            events = assemble(
+                [(opcode, payload, True)],
+                lambda whole, step=step: split(whole, range(step, len(whole), step)),  # type: ignore[misc]
+                streaming=streaming,
+                max_message_size=len(payload),
+            )
+            if not streaming:
+                assert events == [expected]
+                continue
+            parts = [event.data for event in events if isinstance(event, Fragment)]
+            assert type(expected)().join(parts) == expected  # type: ignore[arg-type]
+
+
+def test_streaming_begins_within_a_message_longer_than_that() -> None:
+    text = "\N{SNOWMAN}" * 900_000
+    payload = text.encode()
+    assembler = MessageAssembler(Limits(max_message_size=len(payload)))
+    events: list[Event] = []
+    assembler.begin(TEXT)
+    for i, piece in enumerate(split(payload, range(100_000, len(payload), 100_000))):
+        assembler.streaming = i > 20
+        assembler.feed(piece, events.append)
+    assembler.end(True, events.append)
+    assert all(isinstance(event, Fragment) for event in events)
+    assert "".join(event.data for event in events) == text  # type: ignore[union-attr, misc]
+
+
+def test_messages_leave_nothing_to_each_other() -> None:
+    long = assemble([(BINARY, b"x" * 100_000, True), (TEXT, b"short", True), (BINARY, b"", True)])
+    assert long == [b"x" * 100_000, "short", b""]
+    for text in (b"\xe2\x98", b"\xf0\x9f\x98"):  # one that ends inside a character, then others
+        assert assemble([(TEXT, text, True)]) == [PayloadError]
+        assert assemble([(TEXT, b"ok", False), (CONT, b"", True)]) == ["ok"]

@@ -51,6 +51,19 @@ def test_mask(both: Backends, data: Any, key: Any, offset: int) -> None:
 
 
 @given(
+    data=anything, key=st.one_of(keys, keys, anything), start=st.integers(-9, 300),
+    offset=st.integers(-9, 2**66),
+)  # fmt: skip
+def test_mask_into(both: Backends, data: Any, key: Any, start: int, offset: int) -> None:
+    outs = [bytearray(range(250)), bytearray(range(250))]
+    pairs = zip(both, outs, strict=True)
+    assert len({
+        str(outcome(kernels.mask_into, data, key, offset, out, start)) for kernels, out in pairs
+    }) == 1  # fmt: skip
+    assert outs[0] == outs[1]
+
+
+@given(
     stream=streams(),
     make=buffers,
     start=st.integers(0, 300),

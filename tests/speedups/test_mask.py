@@ -73,3 +73,26 @@ def test_what_is_no_buffer_is_refused(kernels: ModuleType, wrong: object) -> Non
         kernels.mask(wrong, KEY)
     with pytest.raises(TypeError, match="a bytes-like object is required"):
         kernels.mask(b"data", wrong)
+
+
+@pytest.mark.parametrize("size", [0, 1, 63, 4095, 4096, 70_001])
+@pytest.mark.parametrize("start", [0, 1, 7, 16])
+def test_what_is_masked_in_place_is_what_is_masked(
+    kernels: ModuleType, size: int, start: int
+) -> None:
+    data = (bytes(range(251)) * (size // 251 + 1))[:size]
+    for make in BUFFERS.values():
+        out = bytearray(b"." * (start + size + 3))
+        kernels.mask_into(make(data), KEY, 2, out, start)
+        assert out == b"." * start + naive_mask(data, KEY, 2) + b"..."
+        out.clear()  # which a buffer that is still held would refuse
+
+
+@pytest.mark.parametrize("start", [-1, 6, 2**63])
+def test_nothing_is_written_beside_the_room(kernels: ModuleType, start: int) -> None:
+    out = bytearray(10)
+    with pytest.raises(ValueError, match="no room"):
+        kernels.mask_into(b"12345", KEY, 0, out, start)
+    with pytest.raises(ValueError, match="four bytes"):
+        kernels.mask_into(b"12345", b"key", 0, out, 0)
+    assert out == bytes(10)
