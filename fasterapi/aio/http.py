@@ -8,7 +8,6 @@ transport.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -35,16 +34,17 @@ class HTTPProtocol(Channel):
 
     Attributes:
         call: The handler at work on the current request.
+        streamed: Bytes of a streamed body that wait for ``flush``; give them to ``sent``.
     """
 
-    __slots__ = ("_h1", "_request", "_streamed", "_upgraded", "call")
+    __slots__ = ("_h1", "_request", "_upgraded", "call", "streamed")
 
     def __init__(self, server: Server) -> None:
         super().__init__(server, server.app.limits)
         self.call: Call | None = None
         self._request: Request | None = None
         self._upgraded = False
-        self._streamed = 0  # bytes of a streamed body that wait for ``flush``
+        self.streamed = 0
 
     # ---------------------------------------------------------------------- from the transport
 
@@ -173,14 +173,11 @@ class HTTPProtocol(Channel):
     def send_data(self, data: bytes) -> None:
         """Write a piece of a streamed body; a peer that reads too slowly is cut off."""
         if self._paused:
-            self.check_buffer(self._streamed)
-        self._alive()
+            self.check_buffer(self.streamed)
+        if self.lost or self.aborted or self._request is None:
+            raise ConnectionClosed
         self._h1.send_data(data)
-        self._streamed += len(data)
-
-    def sent_data(self) -> Awaitable[None]:
-        """Have it written, one chunk for what is sent in one turn of the loop; see ``sent``."""
-        return self.sent(self._streamed)
+        self.streamed += len(data)
 
     def flush(self) -> None:
         """Write what is queued, unless the transport has enough."""
@@ -188,7 +185,7 @@ class HTTPProtocol(Channel):
             self._write()
 
     def _write(self) -> None:
-        self._streamed = 0
+        self.streamed = 0
         if data := self._h1.data_to_send():
             self.transport.write(data)
 

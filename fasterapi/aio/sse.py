@@ -10,6 +10,8 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from ..app.sse import SSEBase
+from ..errors import ConnectionClosed
+from ..protocol.sse import format_event
 from .channel import DONE
 
 if TYPE_CHECKING:
@@ -61,13 +63,19 @@ class SSEConnection(SSEBase):
             ConnectionClosed: If the stream is over.
             LocalProtocolError: If a field holds what can't be sent; see ``format_event``.
         """
-        self._send(self._event(data, event, id, retry, comment), self._http.server.clock())
-        return self._http.sent_data()
+        if self._over:
+            raise ConnectionClosed
+        http = self._http
+        self._send(
+            format_event(data, event=event, id=id, retry=retry, comment=comment, dumps=self.dumps),
+            http.server.clock(),
+        )
+        return http.sent(http.streamed)
 
     def send_item(self, item: Any) -> Awaitable[None]:
         """Send what a generator yielded: a ``ServerSentEvent``, or the data of an event."""
         self._send(self._item(item), self._http.server.clock())
-        return self._http.sent_data()
+        return self._http.sent(self._http.streamed)
 
     def ping(self) -> Awaitable[None]:
         """Send a comment that clients ignore and proxies count as life."""

@@ -109,7 +109,8 @@ class SSEBase:
         """Write formatted events, and the head of the response before the first ones."""
         if self._over:
             raise ConnectionClosed
-        self._start()
+        if not self._started:
+            self._start()
         self._last_sent = now
         self._exchange.send_data(data)
 

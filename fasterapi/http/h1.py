@@ -220,8 +220,9 @@ class HTTP1Connection:
         Raises:
             LocalProtocolError: If no stream was started.
         """
-        next_state(self.state, Trigger.SEND_DATA)
-        self._out.stream(bytes(data))
+        if self.state is not State.STREAMING:
+            next_state(self.state, Trigger.SEND_DATA)  # which says why it can't be
+        self._out.stream(data if type(data) is bytes else bytes(data))
 
     def end(self, *, now: float = 0.0) -> None:
         """End a streamed body.
