@@ -4,6 +4,9 @@ What counts is the server's CPU time for a message, as the kernel accounts for i
 between servers in one run; throughput depends on the load generator and on what else the machine
 does. Servers run one at a time on one core, the load generator on another; rounds go over all
 servers in turn, and the median of the rounds is shown.
+
+Results go to ``build/bench.json`` and ``build/bench.md``; ``--publish`` puts them into the docs,
+with a plot.
 """
 
 from __future__ import annotations
@@ -12,53 +15,78 @@ import argparse
 import json
 import os
 import platform
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata, util
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from . import micro
+from . import report
 from .servers import ECHO, EVENTS
 
 HERE = Path(__file__).parent
 BUILD = HERE.parent / "build"
 LOAD = BUILD / "load"
-RESULTS = BUILD / "bench.json"
-PEERS = ("websockets", "aiohttp", "uvicorn", "wsproto", "starlette", "sse-starlette", "uvloop")
+MICRO = BUILD / "micro.json"
+OLD_UVLOOP = "uvloop-0.22.1"
+"""It joins what one turn of the loop writes; later ones write at once."""
+LOOPS = ("uvloop", OLD_UVLOOP, "asyncio")
+PEERS = (
+    "websockets", "wsproto", "aiohttp", "picows", "uvicorn", "fastapi", "starlette",
+    "sse-starlette", "tornado", "granian", "uvloop", "httpx-sse",
+)  # fmt: skip
 NEEDS = {
     "bare": "os",
     "sse-starlette": "sse_starlette",
     "uvicorn-sansio": "uvicorn",
     "uvicorn-wsproto": "uvicorn",
 }
+OWN_LOOP = ("granian",)
+STREAMERS = ("fasterapi", "websockets", "aiohttp", "uvicorn-sansio", "picows", "tornado")
 
 Sample = dict[str, float]
 
 
 def build() -> None:
-    """Compile the load generator, if it is not."""
+    """Compile the load generator, and fetch the older uvloop, if that is not done."""
     source = HERE / "load.c"
     if not LOAD.exists() or LOAD.stat().st_mtime < source.stat().st_mtime:
         BUILD.mkdir(exist_ok=True)
         subprocess.run(["gcc", "-O2", "-o", LOAD, source], check=True)
 
 
+def fetch_old_uvloop() -> None:
+    """Install the older uvloop beside the newer one, for servers that are started with it."""
+    if not (BUILD / OLD_UVLOOP).exists():
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+        subprocess.run([*command, BUILD / OLD_UVLOOP, "uvloop==0.22.1"], check=True)
+
+
+def family(pid: int) -> list[int]:
+    """Give a process and its descendants."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return []
+    return [pid, *(found for child in children for found in family(int(child)))]
+
+
 def cpu_seconds(pid: int) -> float:
-    """Give the CPU time of a process's threads, in nanosecond resolution."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
+    """Give the CPU time of a process and its descendants, in nanosecond resolution."""
+    tasks = [task for one in family(pid) for task in Path(f"/proc/{one}/task").iterdir()]
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
 def resident(pid: int) -> int:
-    """Give a process's resident memory in KiB."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0])
+    """Give the resident memory of a process and its descendants, in KiB."""
+    states = [Path(f"/proc/{one}/status").read_text() for one in family(pid)]
+    return sum(int(state.partition("VmRSS:")[2].split()[0]) for state in states)
 
 
 @contextmanager
@@ -68,7 +96,13 @@ def serving(name: str, loop: str) -> Iterator[tuple[int, int]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = ["taskset", "-c", "0", sys.executable, "-m", "benchmarks.servers", name, str(port)]
-    process = subprocess.Popen([*command, loop], stderr=subprocess.DEVNULL, cwd=HERE.parent)
+    environment = dict(os.environ)
+    if loop == OLD_UVLOOP:
+        environment["PYTHONPATH"] = str(BUILD / OLD_UVLOOP)
+    process = subprocess.Popen(
+        [*command, loop], cwd=HERE.parent, env=environment, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
     try:
         for _ in range(200):
             try:
@@ -78,7 +112,7 @@ def serving(name: str, loop: str) -> Iterator[tuple[int, int]]:
                 time.sleep(0.05)
         yield process.pid, port
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # a server may have started others
         process.wait()
 
 
@@ -94,7 +128,7 @@ def load(mode: str, port: int, *numbers: int) -> Sample:
 def measure(name: str, loop: str, mode: str, numbers: tuple[int, ...]) -> Sample:
     """Give one sample of one server; the last of ``numbers`` is how many messages."""
     with serving(name, loop) as (pid, port):
-        load(mode, port, *numbers[:-1], max(numbers[-1] // 20, 200))
+        load(mode, port, *numbers[:-1], max(numbers[-1] // 20, 8 if mode == "large" else 200))
         before = cpu_seconds(pid)
         sample = load(mode, port, *numbers)
         sample["cpu"] = (cpu_seconds(pid) - before) / sample["messages"] * 1e6
@@ -104,28 +138,26 @@ def measure(name: str, loop: str, mode: str, numbers: tuple[int, ...]) -> Sample
 def measure_idle(name: str, loop: str, connections: int) -> Sample:
     """Give what an idle connection costs: KiB of memory, and us of CPU for its handshake."""
     with serving(name, loop) as (pid, port):
-        load_command = [LOAD, "connect", str(port)]
-        warm = subprocess.Popen(
-            [*load_command, "200"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert warm.stdout is not None
+        core = str(max(os.sched_getaffinity(0)))
+        command = ["taskset", "-c", core, LOAD, "connect", str(port)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        warm = subprocess.Popen([*command, "200"], **pipes)  # type: ignore[call-overload]
         warm.stdout.readline()
         memory, cpu = resident(pid), cpu_seconds(pid)
-        held = subprocess.Popen(
-            [*load_command, str(connections)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert held.stdout is not None
+        held = subprocess.Popen([*command, str(connections)], **pipes)  # type: ignore[call-overload]
         held.stdout.readline()
+        used = (cpu_seconds(pid) - cpu) / connections
         sample = {
             "kib": (resident(pid) - memory) / connections,
-            "cpu": (cpu_seconds(pid) - cpu) / connections * 1e6,
+            "cpu": used * 1e6,
+            "rate": 1 / used,
         }
         for process in (warm, held):
             process.communicate()
         return sample
 
 
-def rounds(names: list[str], count: int, sample: Any) -> dict[str, Sample]:
+def rounds(names: list[str], count: int, sample: Callable[[str], Sample]) -> dict[str, Sample]:
     """Take samples of all servers in turn; give the median of each figure."""
     taken: dict[str, list[Sample]] = {name: [] for name in names}
     for _ in range(count):
@@ -142,18 +174,16 @@ def installed(names: list[str]) -> list[str]:
     return [n for n in names if util.find_spec(NEEDS.get(n, n.partition("-")[0]))]
 
 
-def table(title: str, columns: dict[str, str], results: dict[str, Sample]) -> str:
-    """Write results as a Markdown table; CPU is given relative to ours too."""
-    ours = results.get("fasterapi", {}).get("cpu")
-    lines = [f"### {title}", "", f"| server | {' | '.join(columns.values())} | CPU, ours = 1 |"]
-    lines.append("|---" * (len(columns) + 2) + "|")
-    for name, sample in results.items():
-        cells = [
-            f"{sample[key]:,.2f}" if sample[key] < 100 else f"{sample[key]:,.0f}" for key in columns
-        ]
-        ratio = f"{sample['cpu'] / ours:.2f}" if ours else ""
-        lines.append(f"| {name} | {' | '.join(cells)} | {ratio} |")
-    return "\n".join([*lines, ""])
+def measure_micro(quick: bool) -> dict[str, float]:
+    """Give the medians of single parts, in microseconds, as pyperf measures them."""
+    import pyperf
+
+    MICRO.unlink(missing_ok=True)
+    speed = ["--processes", "2", "--values", "3"] if quick else ["--fast"]
+    command = [sys.executable, "-m", "benchmarks.micro", "--quiet", *speed, "-o", MICRO]
+    subprocess.run(command, cwd=HERE.parent, check=True, stdout=subprocess.DEVNULL)
+    suite = pyperf.BenchmarkSuite.load(str(MICRO))
+    return {part.get_name(): part.median() * 1e6 for part in suite.get_benchmarks()}
 
 
 def machine() -> dict[str, str]:
@@ -164,61 +194,94 @@ def machine() -> dict[str, str]:
     )  # fmt: skip
     import fasterapi
 
-    found = {"fasterapi": f"{fasterapi.__version__} ({fasterapi.__impl__} backend)"}
+    found = {"fasterapi": f"{fasterapi.__version__} ({fasterapi.__impl__} kernels)"}
     for peer in PEERS:
         try:
             found[peer] = metadata.version(peer)
         except metadata.PackageNotFoundError:
             continue
-    return {"cpu": f"{model}, {os.cpu_count()} cores", "kernel": platform.release(),
-            "python": platform.python_version(), **found}  # fmt: skip
+    return {"CPU": f"{model}, {os.cpu_count()} cores", "Linux": platform.release(),
+            "Python": platform.python_version(), **found}  # fmt: skip
+
+
+def plan(parts: list[str], loop: str, count: int, scale: int) -> Iterator[tuple[str, str, Any]]:
+    """Give each table that is asked for: its title, its kind, and a call that measures it."""
+    echo, events = installed(list(ECHO)), installed(list(EVENTS))
+    if loop != LOOPS[0]:
+        echo = [name for name in echo if name not in OWN_LOOP]
+    echoes = (
+        ("Echo of 64 bytes, 16 connections, one message in flight on each", (16, 1, 60_000)),
+        ("Echo of 64 bytes, 4 connections, 64 messages in flight on each", (4, 64, 200_000)),
+    )
+    for title, (connections, flight, messages) in echoes if "echo" in parts else ():
+        numbers = (connections, flight, messages // scale)
+        yield (
+            title,
+            "echo",
+            lambda n=numbers: rounds(echo, count, lambda name: measure(name, loop, "echo", n)),
+        )
+    sizes = (("64 KiB", 1 << 16, 4000), ("1 MiB", 1 << 20, 300), ("16 MiB", 1 << 24, 20))
+    large = [name for name in echo if name in STREAMERS]
+    for size, length, messages in sizes if "large" in parts else ():
+        numbers = (2, length, max(messages // scale, 8))
+        yield (
+            f"Echo of {size} of text, 2 connections, one message in flight",
+            "large",
+            (lambda n=numbers: rounds(large, count, lambda name: measure(name, loop, "large", n))),
+        )
+    if "events" in parts:
+        yield (
+            "Event streams, 16 of them, as fast as they go",
+            "events",
+            lambda: rounds(
+                events, count, lambda name: measure(name, loop, "events", (16, 400_000 // scale))
+            ),
+        )
+    if "idle" in parts:
+        names = [name for name in echo if name != "fasterapi-threads"]
+        yield (
+            "An idle WebSocket, and its handshake",
+            "idle",
+            lambda: rounds(names, count, lambda name: measure_idle(name, loop, 2000 // scale)),
+        )
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the messages, one round")
-    parser.add_argument("--only", default="echo,events,idle,micro", help="which parts, by comma")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.run",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--loop", default="uvloop", help=f"by comma: {', '.join(LOOPS)}; or all (%(default)s)")
+    add("--rounds", type=int, default=3, help="samples of each figure (%(default)s)")
+    add("--quick", action="store_true", help="a tenth of the messages, one round")
+    add("--only", default="echo,large,events,idle,micro", help="by comma (%(default)s)")
+    add("--publish", action="store_true", help="put tables and a plot into the docs")
     options = parser.parse_args()
+    loops = LOOPS if options.loop == "all" else options.loop.split(",")
+    for unknown in set(loops) - set(LOOPS):
+        parser.error(f"no such loop: {unknown!r}; there are {', '.join(LOOPS)}")
     build()
+    if OLD_UVLOOP in loops:
+        fetch_old_uvloop()
     scale, count = (10, 1) if options.quick else (1, options.rounds)
     parts = options.only.split(",")
-    echo, events = installed(list(ECHO)), installed(list(EVENTS))
-    figures = {"cpu": "CPU, us", "rate": "messages/s", "p50": "p50, us", "p99": "p99, us"}
-    results: dict[str, Any] = {"machine": machine(), "loop": options.loop}
-    about = ", ".join(f"{key} {value}" for key, value in results["machine"].items())
-    print(f"{about}; {options.loop}; medians of {count} rounds\n")
-    for title, numbers in (
-        ("Echo, 64 bytes, 16 connections, one in flight", (16, 1, 40_000 // scale)),
-        ("Echo, 64 bytes, 4 connections, 64 in flight", (4, 64, 200_000 // scale)),
-    ):
-        if "echo" in parts:
-            results[title] = rounds(
-                echo, count, lambda name, n=numbers: measure(name, options.loop, "echo", n)
-            )
-            print(table(title, figures, results[title]))
-    if "events" in parts:
-        title = "Event streams, 16 of them, as fast as they go"
-        results[title] = rounds(
-            events,
-            count,
-            lambda name: measure(name, options.loop, "events", (16, 400_000 // scale)),
-        )
-        print(table(title, {"cpu": "CPU, us", "rate": "events/s"}, results[title]))
-    if "idle" in parts:
-        title = "An idle WebSocket, and its handshake"
-        results[title] = rounds(
-            [name for name in echo if name not in ("bare", "fasterapi-threads")],
-            count,
-            lambda name: measure_idle(name, options.loop, 2000 // scale),
-        )
-        print(table(title, {"kib": "memory, KiB", "cpu": "CPU of a handshake, us"}, results[title]))
+    results = report.Results(machine(), count)
+    print(f"{results.about}\n")
+    for loop in loops:
+        # On the loops that fewer people use, what differs between loops is enough.
+        wanted = parts if loop == loops[0] else [part for part in parts if part == "echo"]
+        for title, kind, take in plan(wanted, loop, count, scale):
+            table = results.add(title, kind, loop, take())
+            print(f"{table}\n", flush=True)
     if "micro" in parts:
-        results["micro"] = micro.run()
-        print(micro.table(results["micro"]))
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        print(results.add_micro(measure_micro(options.quick)))
+    (BUILD / "bench.json").write_text(json.dumps(results.data, indent=1) + "\n")
+    (BUILD / "bench.md").write_text(results.markdown)
+    if options.publish:
+        report.publish(results, HERE.parent / "docs")
 
 
 if __name__ == "__main__":

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from typing import Any
 
 LIMIT = 64 * 1024 * 1024
 TEXT = "the price is 42 $"
-
-Main = Callable[[int], Coroutine[Any, Any, None]]
 
 
 async def bare(port: int) -> None:
@@ -183,6 +181,78 @@ async def uvicorn_wsproto(port: int) -> None:
     await _uvicorn(asgi, port, "wsproto")
 
 
+async def fastapi(port: int) -> None:
+    """FastAPI's WebSocket and its streaming response, on uvicorn as FastAPI installs it."""
+    from .fastapi_app import app
+
+    await _uvicorn(app, port, "auto")
+
+
+async def tornado(port: int) -> None:
+    """Its ``WebSocketHandler`` and a streamed response."""
+    from tornado.httpserver import HTTPServer
+    from tornado.web import Application, RequestHandler
+    from tornado.websocket import WebSocketHandler
+
+    class Echo(WebSocketHandler):
+        def on_message(self, message: str | bytes) -> None:
+            self.write_message(message, binary=isinstance(message, bytes))
+
+    class Events(RequestHandler):
+        async def get(self) -> None:
+            self.set_header("Content-Type", "text/event-stream")
+            while True:
+                self.write(f"id: 1\nevent: price\ndata: {TEXT}\n\n")
+                await self.flush()
+
+    app = Application([("/echo", Echo), ("/events", Events)], websocket_max_message_size=LIMIT)
+    HTTPServer(app).listen(port, "127.0.0.1")
+    await asyncio.Future()
+
+
+async def picows(port: int) -> None:
+    """Its callbacks, which give and take bytes: nothing is decoded, or checked to be UTF-8."""
+    from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
+
+    class Echo(WSListener):  # type: ignore[misc]
+        def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+            if frame.msg_type == WSMsgType.TEXT:
+                transport.send(WSMsgType.TEXT, frame.get_payload_as_bytes())
+            elif frame.msg_type == WSMsgType.CLOSE:
+                transport.send_close(frame.get_close_code())
+                transport.disconnect()
+
+    server = await ws_create_server(lambda request: Echo(), "127.0.0.1", port, max_frame_size=LIMIT)
+    await server.serve_forever()
+
+
+def granian(port: int) -> None:
+    """Granian, whose loop is its own and partly Rust; it serves the same ASGI application."""
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    Granian(
+        "benchmarks.servers:asgi", port=port, interface=Interfaces.ASGI, websockets=True, workers=1,
+        log_enabled=False,
+    ).serve()  # fmt: skip
+
+
+async def starlette(port: int) -> None:
+    """Starlette's raw streaming response, on uvicorn."""
+    from starlette.applications import Starlette
+    from starlette.responses import StreamingResponse
+    from starlette.routing import Route
+
+    async def stream() -> AsyncIterator[str]:
+        while True:
+            yield f"id: 1\nevent: price\ndata: {TEXT}\n\n"
+
+    async def events(request: Any) -> StreamingResponse:
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+    await _uvicorn(Starlette(routes=[Route("/events", events)]), port, "auto")
+
+
 async def sse_starlette(port: int) -> None:
     """``EventSourceResponse`` in Starlette on uvicorn."""
     from sse_starlette import EventSourceResponse
@@ -200,7 +270,7 @@ async def sse_starlette(port: int) -> None:
     await _uvicorn(Starlette(routes=[Route("/events", events)]), port, "auto")
 
 
-ECHO: dict[str, Main] = {
+ECHO: dict[str, Any] = {
     "bare": bare,
     "fasterapi": fasterapi,
     "fasterapi-callbacks": fasterapi_callbacks,
@@ -209,20 +279,30 @@ ECHO: dict[str, Main] = {
     "aiohttp": aiohttp,
     "uvicorn-sansio": uvicorn_sansio,
     "uvicorn-wsproto": uvicorn_wsproto,
+    "fastapi": fastapi,
+    "tornado": tornado,
+    "picows": picows,
+    "granian": granian,
 }
-EVENTS: dict[str, Main] = {
+EVENTS: dict[str, Any] = {
     "bare": bare,
     "fasterapi": fasterapi,
     "aiohttp": aiohttp,
+    "starlette": starlette,
     "sse-starlette": sse_starlette,
+    "fastapi": fastapi,
+    "tornado": tornado,
 }
 
 
 def main() -> None:
     """Run one server until it is killed."""
     name, port, loop = sys.argv[1:]
+    if name == "granian":
+        granian(int(port))
+        return
     factory: Any = asyncio.new_event_loop
-    if loop == "uvloop":
+    if loop.startswith("uvloop"):
         import uvloop
 
         factory = uvloop.new_event_loop

@@ -41,8 +41,8 @@ class _Gathering:
     """The bytes of a message in progress, in memory that the next such message uses again.
 
     New memory costs more than what is done with it, for the system has to find each of its pages.
-    So a message of ordinary size is copied out of here once, and of a longer one each part is what
-    it will be, text or bytes, as soon as the memory is full.
+    So a message is copied out of here once; of one that is longer than any memory that is kept,
+    each part is what it will be, text or bytes, as soon as the memory is full.
 
     Args:
         text: Whether it is text, and UTF-8 throughout: somebody else sees to that.
@@ -64,9 +64,11 @@ class _Gathering:
 
     def write(self, piece: Buffer, key: bytes, offset: int) -> memoryview:
         """Append a piece, taking its mask off if it has one, and show what was appended."""
-        if self._used + len(piece) > _KEPT_SIZE and self._used:
+        if self._used + len(piece) > _LONG and self._used:
             self._set_aside()
         start, end = self._used, self._used + len(piece)
+        if end > _ORDINARY >= len(self._memory):
+            self._lengthen()
         if end > len(self._memory):
             self._memory[start:] = piece  # and so it grows
         elif not key:
@@ -95,10 +97,21 @@ class _Gathering:
         parts = [part.encode() if self._text else part for part in self._parts]
         return b"".join([*parts, memoryview(self._memory)[: self._used]])
 
+    def _lengthen(self) -> None:
+        """Go on in the memory that is kept for long messages, if it is free."""
+        if _kept and len(_kept[0]) > _ORDINARY:
+            memory = _kept.popleft()
+            memory[: self._used] = memoryview(self._memory)[: self._used]
+            _kept.append(self._memory)
+            self._memory = memory
+
     def release(self) -> None:
         """Give the memory back, if it is worth keeping."""
-        if len(self._memory) <= _KEPT_SIZE:
+        size = len(self._memory)
+        if size <= _ORDINARY:
             _kept.append(self._memory)
+        elif size <= _LONG and all(len(other) <= _ORDINARY for other in tuple(_kept)):
+            _kept.appendleft(self._memory)
 
     def _set_aside(self) -> None:
         """Make a part of what is in memory; an unfinished character stays."""
@@ -115,8 +128,10 @@ class _Gathering:
         self._used = len(rest)
 
 
-_KEPT_SIZE = 1 << 20
-"""Bytes of memory that is used again: the largest message by default."""
+_ORDINARY = 1 << 20
+"""Bytes of memory that is used again: the longest message by default."""
+_LONG = 1 << 24
+"""Bytes of the one piece of memory that may be longer, where the limits allow such messages."""
 
 _kept: deque[bytearray] = deque(maxlen=4)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from fasterapi.errors import FrameError, MessageTooBig, PayloadError, PolicyError
 from fasterapi.limits import STREAM_PIECE, Limits
-from fasterapi.protocol import Event, Fragment
+from fasterapi.protocol import Event, Fragment, messages
 from fasterapi.protocol.messages import MessageAssembler, decode_text
 
 from .wire import BINARY, CONT, TEXT, split
@@ -373,3 +374,33 @@ def test_messages_leave_nothing_to_each_other() -> None:
     for text in (b"\xe2\x98", b"\xf0\x9f\x98"):  # one that ends inside a character, then others
         assert assemble([(TEXT, text, True)]) == [PayloadError]
         assert assemble([(TEXT, b"ok", False), (CONT, b"", True)]) == ["ok"]
+
+
+def test_memory_is_used_again_and_little_of_it_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: deque[bytearray] = deque(maxlen=4)
+    monkeypatch.setattr(messages, "_kept", kept)
+    limits = {"max_message_size": 1 << 25}
+
+    def receive(*sizes: int) -> list[int]:
+        """Receive messages at the same time, and give the size of each memory that is kept."""
+        assemblers = [MessageAssembler(Limits(**limits)) for _ in sizes]
+        events: list[Event] = []
+        for assembler in assemblers:
+            assembler.begin(BINARY)
+        for assembler, size in zip(assemblers, sizes, strict=True):
+            for piece in split(bytes(size), range(1 << 19, size, 1 << 19)):
+                assembler.feed(piece, events.append)
+        for assembler in assemblers:
+            assembler.end(True, events.append)
+        assert events == [bytes(size) for size in sizes]
+        return [len(memory) for memory in kept]
+
+    assert receive(1000) == [1000]
+    assert receive(2000) == [2000]  # the same, which has grown
+    assert receive(10, 10, 10, 10, 10, 10) == [10, 10, 10, 10]
+    long = 5 << 20
+    assert receive(long, long) == [long, 10, 10]  # of two long ones, one stays
+    first = kept[0]
+    assert receive(long)[0] == long
+    assert kept[0] is first  # found again, behind the short ones
+    assert max(receive((1 << 24) + (1 << 20))) <= 1 << 24
