@@ -1,5 +1,6 @@
 """FastAPI's WebSocket and its streaming response; it reads the annotations, so they are no text."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI, WebSocket
@@ -22,6 +23,7 @@ async def stream() -> AsyncIterator[str]:
     """Yield events without an end."""
     while True:
         yield f"id: 1\nevent: price\ndata: {TEXT}\n\n"
+        await asyncio.sleep(0)  # without it, a client that leaves is never noticed
 
 
 @app.get("/events")

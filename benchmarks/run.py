@@ -234,7 +234,9 @@ def plan(parts: list[str], loop: str, count: int, scale: int) -> Iterator[tuple[
             "Event streams, 16 of them, as fast as they go",
             "events",
             lambda: rounds(
-                events, count, lambda name: measure(name, loop, "events", (16, 400_000 // scale))
+                events,
+                count,
+                lambda name: measure(name, loop, "events", (16, 400_000 // min(scale, 2))),
             ),
         )
     if "idle" in parts:

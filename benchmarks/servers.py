@@ -246,6 +246,7 @@ async def starlette(port: int) -> None:
     async def stream() -> AsyncIterator[str]:
         while True:
             yield f"id: 1\nevent: price\ndata: {TEXT}\n\n"
+            await asyncio.sleep(0)  # without it, a client that leaves is never noticed
 
     async def events(request: Any) -> StreamingResponse:
         return StreamingResponse(stream(), media_type="text/event-stream")
