@@ -1,6 +1,7 @@
 """The server under test: it sends every message back, on every path.
 
-    python conformance/echo_server.py --port 9001 [--host 127.0.0.1] [--loop asyncio|uvloop]
+    python conformance/echo_server.py --port 9001 [--loop asyncio|uvloop]
+                                      [--style coroutine|callback|thread]
 
 It is an ordinary application, with limits raised so far that the suite's largest messages pass.
 Nothing here knows of a case.
@@ -10,8 +11,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
-from fasterapi import App, Limits, WebSocket
+from fasterapi import App, Limits, SyncWebSocket, WebSocket
 from fasterapi.aio import run
 
 MIB = 1024 * 1024
@@ -25,14 +27,29 @@ LIMITS = Limits(
     max_write_buffer=64 * MIB,
 )
 
-app = App(limits=LIMITS, origins=None)
 
 
-@app.websocket("/{path:path}")
-async def echo(ws: WebSocket) -> None:
+async def coroutine(ws: WebSocket) -> None:
     """Send each message back as it came, text as text and binary as binary."""
-    async for message in ws:
-        await ws.send(message)
+    while ws.is_open():
+        await ws.send(await ws.receive())
+
+
+def thread(ws: SyncWebSocket) -> None:
+    """Do the same in a thread."""
+    while ws.is_open():
+        ws.send(ws.receive())
+
+
+class Callback:
+    """Do the same in the event loop, with no task in between."""
+
+    def on_message(self, ws: WebSocket, message: str | bytes) -> None:
+        """Send it back."""
+        ws.send(message)
+
+
+STYLES: dict[str, Any] = {"coroutine": coroutine, "callback": Callback, "thread": thread}
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -41,6 +58,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
+    parser.add_argument("--style", choices=tuple(STYLES), default="coroutine", help="of handler")
     parser.add_argument(
         "--no-deflate", action="store_true", help="never negotiate compression (it is not, so far)"
     )
@@ -51,6 +69,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     options = parse()
+    app = App(limits=LIMITS, origins=None)
+    app.websocket("/{path:path}")(STYLES[options.style])
     run(
         app,
         host=options.host,

@@ -10,9 +10,10 @@ from conformance.run import echo_server
 MIB = 1024 * 1024
 
 
+@pytest.mark.parametrize("style", ["coroutine", "callback", "thread"])
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_it_echoes_on_every_path(loop: str) -> None:
-    with echo_server(["--loop", loop, "--no-deflate"]) as address:
+def test_it_echoes_on_every_path(loop: str, style: str) -> None:
+    with echo_server(["--loop", loop, "--style", style, "--no-deflate"]) as address:
         for path in ("/", "/echo", "/deep/er?query=1"):
             with connect(f"ws://{address}{path}") as client:
                 for message in ("text", b"binary", "", b""):
