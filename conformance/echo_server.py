@@ -28,7 +28,6 @@ LIMITS = Limits(
 )
 
 
-
 async def coroutine(ws: WebSocket) -> None:
     """Send each message back as it came, text as text and binary as binary."""
     while ws.is_open():

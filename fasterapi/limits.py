@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 __all__ = [
-    "DEFAULT_LIMITS", "MAX_BURST", "MAX_OPEN_PINGS", "MESSAGE_OVERHEAD", "STREAM_PIECE", "Limits",
+    "DEFAULT_LIMITS", "FREE_BURST", "MAX_BURST", "MAX_OPEN_PINGS", "MESSAGE_OVERHEAD",
+    "STREAM_PIECE", "Limits",
 ]  # fmt: skip
 
 KIB = 1024
@@ -21,7 +22,11 @@ a flood of empty messages fills the queue too (aiohttp uses the same figure)."""
 
 MAX_BURST = 128
 """Messages that ``receive`` hands out one after the other before it lets the event loop serve the
-other connections, if the handler itself never waits for anything else."""
+other connections, if the handler itself never waits for anything else; and as many that ``send``
+takes, once more than ``FREE_BURST`` bytes are queued."""
+
+FREE_BURST = 4 * KIB
+"""Bytes that may be queued in one turn of the event loop before anybody counts the sends."""
 
 MAX_OPEN_PINGS = 64
 """Pings of ours that may wait for a pong; older ones are forgotten."""

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..app.websocket import Received, WebSocketBase
 from ..errors import ConcurrentReceive, ConnectionClosed, LocalProtocolError
-from ..limits import MAX_BURST
+from ..limits import FREE_BURST, MAX_BURST
 from ..protocol.events import Event, Fragment
 from ..protocol.headers import HeaderPairs
-from ..protocol.state import OPEN
 from .carrier import WebSocketProtocol
 from .channel import DONE
 from .wakeup import Resumption, resume
@@ -102,22 +101,26 @@ class WebSocket(WebSocketBase):
         message: Message | Fragment | None
         if (
             inbox.items
+            and not inbox.full
             and inbox.reader is None
             and self._burst < MAX_BURST
             and not isinstance(inbox.items[0], Fragment)
         ):
+            # Many messages are there, and nobody has to be told: what follows, in fewer steps.
             message = inbox.get()
-        else:
-            self._begin_receive()
-            message = None
-            if inbox.items or self._ending:
-                if self._burst >= MAX_BURST:
-                    await self._take_turns()
+            self._answering = True
+            self._burst += 1
+            return message
+        self._begin_receive()
+        message = None
+        if inbox.items or self._ending:
+            if self._burst >= MAX_BURST:
+                await self._take_turns()
+            message = self._next_message()
+        while message is None:
+            message = await self._arrival()
+            if message is None:
                 message = self._next_message()
-            while message is None:
-                message = await self._arrival()
-                if message is None:
-                    message = self._next_message()
         self._answering = True
         self._burst += 1
         if not self._channel._reading:  # type: ignore[union-attr]  # there has been a message
@@ -191,12 +194,16 @@ class WebSocket(WebSocketBase):
             self._send_message(message, compress)
             return self._sent()
         connection = channel.connection
-        if connection.state is not OPEN:
-            self._sendable()
-        if isinstance(message, str):
-            connection.send_text(message, compress=compress)
-        else:
-            connection.send_binary(message, compress=compress)
+        try:
+            if isinstance(message, str):
+                connection.send_text(message, compress=compress)
+            else:
+                connection.send_binary(message, compress=compress)
+        except LocalProtocolError:
+            self._sendable()  # if it is over, that is what is wrong
+            raise
+        if channel.corked and connection.queued <= FREE_BURST:
+            return DONE  # as ``sent`` would say: it is written soon, and there is not much of it
         return channel.sent(connection.queued)
 
     def send_text(self, text: str, *, compress: bool | None = None) -> Awaitable[None]:
