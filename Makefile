@@ -16,7 +16,7 @@ RECIPE   := pyproject.toml setup.py fasterapi/_version.py $(KERNELS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-pure sanitize lint format types coverage conformance conformance-docker \
+.PHONY: help demo test test-pure test-uvloop sanitize lint format types coverage conformance conformance-docker \
 	bench build clean
 
 help: ## List the targets
@@ -31,6 +31,13 @@ test: $(VENV)/.installed-test ## Run all tests on all cores (ARGS="-k name")
 
 test-pure: $(VENV)/.installed-test ## The same on the kernels in Python, whether C is there or not
 	@FASTERAPI_IMPL=python $(BIN)/python -m pytest -n auto -q $(ARGS)
+
+# It writes at the end of a loop's turn what later ones write at once.
+test-uvloop: OLD := uvloop-0.22.1
+test-uvloop: $(VENV)/.installed-test ## The tests of the asyncio adapter on an older uvloop
+	@test -d build/$(OLD) || $(PIP) --no-deps --target build/$(OLD) $(subst -,==,$(OLD))
+	@PYTHONPATH=build/$(OLD) $(BIN)/python -c "import uvloop; assert uvloop.__version__ == '0.22.1'"
+	@PYTHONPATH=build/$(OLD) $(BIN)/python -m pytest -n auto -q tests/aio tests/interop $(ARGS)
 
 # Every allocation is malloc's here, so that each buffer has a fence around it; what Python itself
 # leaks at its end is not the question.

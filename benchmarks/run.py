@@ -135,6 +135,21 @@ def measure(name: str, loop: str, mode: str, numbers: tuple[int, ...]) -> Sample
         return sample
 
 
+def measure_events(name: str, loop: str, streams: int, events: int) -> Sample:
+    """Give one sample of a server that streams events, once it can't send ahead any more."""
+    with serving(name, loop) as (pid, port):
+        core = str(max(os.sched_getaffinity(0)))
+        command = ["taskset", "-c", core, LOAD, "events", str(port), str(streams), str(events)]
+        reader = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert reader.stdout is not None
+        reader.stdout.readline()
+        before = cpu_seconds(pid)
+        _, seconds, *_ = map(float, reader.stdout.readline().split())
+        sample = {"cpu": (cpu_seconds(pid) - before) / events * 1e6, "rate": events / seconds}
+        reader.wait()
+        return sample
+
+
 def measure_idle(name: str, loop: str, connections: int) -> Sample:
     """Give what an idle connection costs: KiB of memory, and us of CPU for its handshake."""
     with serving(name, loop) as (pid, port):
@@ -236,7 +251,7 @@ def plan(parts: list[str], loop: str, count: int, scale: int) -> Iterator[tuple[
             lambda: rounds(
                 events,
                 count,
-                lambda name: measure(name, loop, "events", (16, 400_000 // min(scale, 2))),
+                lambda name: measure_events(name, loop, 16, 400_000 // min(scale, 4)),
             ),
         )
     if "idle" in parts:

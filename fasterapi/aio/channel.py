@@ -7,8 +7,8 @@ protocol: when to write, to pause and to give up is decided by the data of ``pro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
-from typing import TYPE_CHECKING, cast
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
 
 from ..app.log import log_fault
 from ..limits import MAX_BURST, Limits
@@ -17,22 +17,7 @@ from ..protocol.flow import WriteProgress
 if TYPE_CHECKING:
     from .server import Server
 
-__all__ = ["DONE", "Channel"]
-
-
-class _Done(tuple[()]):
-    """An awaitable that is over already: ``await`` costs no coroutine and no turn of the loop.
-
-    It is an empty tuple because its iterator, which yields nothing, is then made without a call of
-    Python.
-    """
-
-    __slots__ = ()
-
-    __await__ = cast(Callable[[], Generator[None, None, None]], tuple.__iter__)
-
-
-DONE = _Done()
+__all__ = ["Channel"]
 
 
 class Channel(asyncio.Protocol):
@@ -121,11 +106,11 @@ class Channel(asyncio.Protocol):
         elif not self.corked:
             self.corked = True
             self.server.flush_soon(self)
-        return DONE if not self._paused and self._burst <= MAX_BURST else self._wait()
+        return self.server.done if not self._paused and self._burst <= MAX_BURST else self._wait()
 
     def drain(self) -> Awaitable[None]:
         """Give an awaitable that is over when the write buffer is below its high-water mark."""
-        return self._wait() if self._paused else DONE
+        return self._wait() if self._paused else self.server.done
 
     def uncork(self) -> None:
         """Write at the end of a turn of the loop, and let a sender go on who gave way to others."""

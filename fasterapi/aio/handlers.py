@@ -62,7 +62,7 @@ class Call:
         request: The request.
     """
 
-    __slots__ = ("exchange", "http", "params", "request", "route", "server", "task", "threaded")
+    __slots__ = ("exchange", "http", "params", "request", "route", "server", "task")
 
     def __init__(self, http: HTTPProtocol, match: Match, request: Request) -> None:
         self.http = http
@@ -71,8 +71,8 @@ class Call:
         self.params = match.params
         self.request = request
         self.task: asyncio.Task[None] | None = None
-        self.threaded = match.route.handler.style in (Style.FUNCTION, Style.GENERATOR)
-        self.exchange = BridgeExchange(http) if self.threaded else None
+        threaded = match.route.handler.style in (Style.FUNCTION, Style.GENERATOR)
+        self.exchange = BridgeExchange(http) if threaded else None
 
     # -------------------------------------------------------------------- for a deriving class
 
@@ -119,7 +119,7 @@ class Call:
             return
         server = self.server
         server.calls.add(self)
-        if not self.threaded:
+        if self.exchange is None:
             self.task = server.loop.create_task(self._run(), name=self.route.handler.name)
         elif not server.pool.submit(copy_context().run, self._run_in_thread):
             server.calls.discard(self)

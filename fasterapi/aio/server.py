@@ -59,6 +59,7 @@ class Server:
         app: As given.
         calls: Handlers at work.
         connections: Open connections.
+        done: An awaitable that is over already: to await it takes no turn of the loop.
         stopping: Whether the server is shutting down.
     """
 
@@ -98,6 +99,7 @@ class Server:
         self._idle: asyncio.Event | None = None
         self.loop: asyncio.AbstractEventLoop
         self.timers: Timers
+        self.done: asyncio.Future[None]
 
     # --------------------------------------------------------------------------- start, stop
 
@@ -107,14 +109,20 @@ class Server:
         Raises:
             OSError: If the address can't be listened on.
         """
-        self.loop = asyncio.get_running_loop()
-        self.timers = Timers(self.loop, self.clock)
+        self.use(asyncio.get_running_loop())
         await self._lifespan.enter_async_context(self.app.lifespan_context())
         try:
             self._listener = await self._listen()
         except BaseException:
             await self._lifespan.aclose()
             raise
+
+    def use(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take the loop that everything runs in; ``start`` does."""
+        self.loop = loop
+        self.timers = Timers(loop, self.clock)
+        self.done = loop.create_future()
+        self.done.set_result(None)
 
     async def stop(self, grace: float | None = None) -> None:
         """Stop listening, end every connection, and run the app's shutdown.

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from ..app.sse import SSEBase
 from ..errors import ConnectionClosed
 from ..protocol.sse import format_event
-from .channel import DONE
 
 if TYPE_CHECKING:
     from .http import HTTPProtocol
@@ -84,7 +83,7 @@ class SSEConnection(SSEBase):
     def close(self) -> Awaitable[None]:
         """End the stream; it is no error if it has ended already. Browsers reconnect."""
         self._end()
-        return DONE
+        return self._http.server.done
 
     async def wait_closed(self) -> None:
         """Wait until the stream is over."""

@@ -17,7 +17,6 @@ from ..limits import FREE_BURST, MAX_BURST
 from ..protocol.events import Event, Fragment
 from ..protocol.headers import HeaderPairs
 from .carrier import WebSocketProtocol
-from .channel import DONE
 from .wakeup import Resumption, resume
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class WebSocket(WebSocketBase):
             ConnectionClosed: If the handshake was rejected, or the client is gone.
         """
         self._accept(subprotocol, headers)
-        return DONE
+        return self._server.done
 
     def reject(
         self, status: int = 403, *, headers: HeaderPairs = (), body: bytes | str = b""
@@ -84,7 +83,7 @@ class WebSocket(WebSocketBase):
             LocalProtocolError: If it was answered already, or the response can't be sent.
         """
         self._reject(status, headers, body)
-        return DONE
+        return self._server.done
 
     # ----------------------------------------------------------------------------- receiving
 
@@ -203,7 +202,9 @@ class WebSocket(WebSocketBase):
             self._sendable()  # if it is over, that is what is wrong
             raise
         if channel.corked and connection.queued <= FREE_BURST:
-            return DONE  # as ``sent`` would say: it is written soon, and there is not much of it
+            return (
+                channel.server.done
+            )  # as ``sent`` would say: it is written soon, and there is not much of it
         return channel.sent(connection.queued)
 
     def send_text(self, text: str, *, compress: bool | None = None) -> Awaitable[None]:
@@ -412,7 +413,7 @@ class WebSocket(WebSocketBase):
 
     def _closing(self) -> Awaitable[None]:
         if self._ending:
-            return DONE
+            return self._server.done
         waiter = self._server.loop.create_future()
         self._close_waiters = [*(self._close_waiters or ()), waiter]
         return waiter

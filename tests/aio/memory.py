@@ -13,7 +13,6 @@ from typing import Any
 from fasterapi import App
 from fasterapi.aio.http import HTTPProtocol
 from fasterapi.aio.server import Server
-from fasterapi.aio.timers import Timers
 from tests.blackbox.peer import Head, get, handshake
 from tests.protocol.wire import Written, read_frames
 
@@ -138,8 +137,7 @@ class Network:
         self.clock = Clock()
         self.loop = asyncio.get_running_loop()
         self.server = Server(app, clock=self.clock, **options)
-        self.server.loop = self.loop
-        self.server.timers = Timers(self.loop, self.clock)
+        self.server.use(self.loop)
 
     def connect(self, **extra: Any) -> Client:
         """Open a connection."""

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from fasterapi import App, Limits
-from fasterapi.aio.channel import DONE, Channel
+from fasterapi.aio.channel import Channel
 from fasterapi.limits import MAX_BURST
 
 from .conftest import Runner
@@ -56,7 +56,7 @@ def test_done_is_over_already(run: Runner) -> None:
     async def main() -> None:
         turned: list[int] = []
         asyncio.get_running_loop().call_soon(turned.append, 1)
-        assert await DONE is None  # type: ignore[func-returns-value]
+        assert await network().server.done is None  # type: ignore[func-returns-value]
         assert turned == []
 
     run(main())
@@ -66,7 +66,7 @@ def test_what_one_turn_sends_is_written_once(run_everywhere: Runner) -> None:
     async def main() -> None:
         line = Line(network())
         for _ in range(10):
-            assert line.put(b"0123456789") is DONE
+            assert line.put(b"0123456789") is line.server.done
         assert line.wire.writes == 0
         await turns(2)
         assert (line.wire.writes, line.wire.written) == (1, b"0123456789" * 10)
@@ -91,7 +91,7 @@ def test_a_sender_waits_while_the_peer_is_slow(run_everywhere: Runner) -> None:
         line = Line(network())
         line.wire.stuck = True
         waiting = line.put(bytes(2000))
-        assert waiting is not DONE
+        assert waiting is not line.server.done
         drained = asyncio.ensure_future(waiting)  # type: ignore[call-overload]
         also = asyncio.ensure_future(line.drain())
         cancelled = asyncio.ensure_future(line.drain())
@@ -103,7 +103,7 @@ def test_a_sender_waits_while_the_peer_is_slow(run_everywhere: Runner) -> None:
         line.wire.take()
         await turns()
         assert (drained.done(), also.done(), line.resumptions) == (True, True, 1)
-        assert line.drain() is DONE
+        assert line.drain() is line.server.done
 
     run_everywhere(main())
 

@@ -16,7 +16,6 @@ import pytest
 from fasterapi import App, ConcurrentReceive, ConnectionClosed, WebSocket
 from fasterapi.aio.http import HTTPProtocol
 from fasterapi.aio.server import Server
-from fasterapi.aio.timers import Timers
 from fasterapi.aio.wakeup import resume
 from fasterapi.limits import FREE_BURST, MAX_BURST
 from fasterapi.protocol import ClientHandshake, Role, WebSocketConnection
@@ -72,8 +71,7 @@ class Peer:
         app = App()
         app.websocket("/")(handler)
         self.server = Server(app, access_log=False)
-        self.server.loop = asyncio.get_running_loop()
-        self.server.timers = Timers(self.server.loop, self.server.clock)
+        self.server.use(asyncio.get_running_loop())
         self.transport = MemoryTransport()
         http = HTTPProtocol(self.server)
         self.transport.protocol = http
