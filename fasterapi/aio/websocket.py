@@ -202,9 +202,7 @@ class WebSocket(WebSocketBase):
             self._sendable()  # if it is over, that is what is wrong
             raise
         if channel.corked and connection.queued <= FREE_BURST:
-            return (
-                channel.server.done
-            )  # as ``sent`` would say: it is written soon, and there is not much of it
+            return channel.server.done  # as ``sent`` would say: little, and written soon
         return channel.sent(connection.queued)
 
     def send_text(self, text: str, *, compress: bool | None = None) -> Awaitable[None]:
