@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 __all__ = ["Results", "publish"]
@@ -32,7 +33,8 @@ class Results:
 
     def __init__(self, machine: dict[str, str], count: int) -> None:
         versions = ", ".join(f"{key} {value}" for key, value in machine.items())
-        self.about = f"{versions}; medians of {count} round{'s' * (count > 1)}."
+        about = f"{versions}; medians of {count} round{'s' * (count > 1)}."
+        self.about = "\n".join(wrap(about, 100))
         self.data: dict[str, Any] = {"machine": machine, "rounds": count, "tables": []}
         self._written: list[str] = []
 
