@@ -9,7 +9,7 @@ any server or client: see ``WebSocketConnection`` for one connection, ``ServerHa
 half.
 
 In reading order: ``codes``, ``events``, ``state``, ``frames``, ``messages``, ``extensions``,
-``keepalive``, ``flow``, ``connection``, ``headers``, ``http``, ``origin``, ``uri``,
+``deflate``, ``keepalive``, ``flow``, ``connection``, ``headers``, ``http``, ``origin``, ``uri``,
 ``handshake``, ``sse``, ``sse_parser``.
 """
 
@@ -30,6 +30,7 @@ from ..errors import (
 from ..limits import DEFAULT_LIMITS, Limits
 from .codes import CloseCode, Opcode, is_sendable
 from .connection import Role, WebSocketConnection
+from .deflate import Compression, PerMessageDeflate
 from .events import Closed, Event, Fragment, Ping, Pong
 from .extensions import (
     Extension,
@@ -52,12 +53,12 @@ from .state import TRANSITIONS, State, Trigger, next_state
 
 __all__ = [
     "DEFAULT_LIMITS", "SAME_ORIGIN", "TRANSITIONS", "ClientHandshake", "CloseCode", "Closed",
-    "ConnectionClosed", "Event", "EventStreamError", "EventStreamParser", "Extension",
-    "ExtensionFactory", "ExtensionOffer", "FasterAPIError", "Fragment", "Frame", "FrameError",
-    "HandshakeError", "Headers", "Keepalive", "Limits", "LocalProtocolError", "MessageTooBig",
-    "Opcode", "Origins", "PayloadError", "Ping", "PolicyError", "Pong", "ReceiveQueue",
-    "RemoteProtocolError", "Request", "Response", "Role", "ServerHandshake", "ServerSentEvent",
-    "State", "Trigger", "WebSocketConnection", "WriteProgress", "accept_key", "format_event",
-    "format_extensions", "is_allowed_origin", "is_sendable", "is_websocket_request", "negotiate",
-    "next_state", "parse_extensions",
+    "Compression", "ConnectionClosed", "Event", "EventStreamError", "EventStreamParser",
+    "Extension", "ExtensionFactory", "ExtensionOffer", "FasterAPIError", "Fragment", "Frame",
+    "FrameError", "HandshakeError", "Headers", "Keepalive", "Limits", "LocalProtocolError",
+    "MessageTooBig", "Opcode", "Origins", "PayloadError", "PerMessageDeflate", "Ping",
+    "PolicyError", "Pong", "ReceiveQueue", "RemoteProtocolError", "Request", "Response", "Role",
+    "ServerHandshake", "ServerSentEvent", "State", "Trigger", "WebSocketConnection",
+    "WriteProgress", "accept_key", "format_event", "format_extensions", "is_allowed_origin",
+    "is_sendable", "is_websocket_request", "negotiate", "next_state", "parse_extensions",
 ]  # fmt: skip

@@ -56,6 +56,7 @@ Buffer = bytes | bytearray | memoryview
 _FINAL_TEXT = FIN | int(Opcode.TEXT)
 _FINAL_BINARY = FIN | int(Opcode.BINARY)
 _SHORT_TEXT = SHORT_HEADERS[_FINAL_TEXT]
+_SLACK = 64
 _FEW_PIECES = 8
 _JOIN_BELOW = 2048
 """A payload under this many bytes is joined to its header at once; over it, it isn't copied."""
@@ -495,10 +496,13 @@ class WebSocketConnection:
         opcode = first & 0x0F
         if opcode >= Opcode.CLOSE:
             return
-        self._assembler.check_size(length)
         if opcode != Opcode.CONTINUATION:
             self._message_held = self._every_frame or bool(first & RSV)
-        if not self._is_held(first):
+        if self._is_held(first):
+            # What compression can't make smaller it makes a little longer.
+            self._assembler.check_size(length - (length >> 8) - _SLACK)
+        else:
+            self._assembler.check_size(length)
             self._assembler.begin(opcode)
 
     def _is_held(self, first: int) -> bool:

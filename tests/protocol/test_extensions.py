@@ -433,7 +433,7 @@ def test_the_frames_of_a_message_are_measured_together() -> None:
 
 
 def test_a_held_frame_is_refused_at_its_header() -> None:
-    header = PEER.frame(BINARY, bytes(9), rsv=RSV2)[:6]
+    header = PEER.frame(BINARY, bytes(80), rsv=RSV2)[:6]
     run = every_way(lambda: server(Reverse(), max_message_size=8), header)
     assert run.events[0].code == 1009  # type: ignore[union-attr]
 
