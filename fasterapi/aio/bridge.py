@@ -107,6 +107,7 @@ class Outflow:
         with self._changed:
             self._lost = True
             self._chunks.clear()
+            self._size = 0
             self._changed.notify_all()
 
     def _carry(self) -> None:
@@ -380,6 +381,8 @@ class BridgeStream:
         if protocol is None or protocol.lost or protocol.aborted:
             raise ConnectionClosed
         protocol.transport.write(data)
+        if protocol.connection.state is not State.OPEN:
+            protocol.settle()  # what came to its end meanwhile has waited for these bytes
 
 
 class BridgeWebSocketProtocol(WebSocketChannel):

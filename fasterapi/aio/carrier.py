@@ -23,7 +23,7 @@ __all__ = ["WebSocketChannel", "WebSocketProtocol"]
 
 
 _LONG = 64 * 1024
-"""Bytes from which on what is written is not joined first."""
+"""Bytes from which on what is written is not joined first, if the loop takes it so."""
 
 
 class WebSocketChannel(Channel):
@@ -115,13 +115,15 @@ class WebSocketProtocol(WebSocketChannel):
         """Take what the transport read; what is sent meanwhile is written at its end, at once."""
         self.corked = True
         self._burst = 0
-        events = self.connection.receive_data(data, self.server.clock())
-        if events:
-            websocket = self.websocket
-            websocket._take(events)
-            if websocket._inbox.full:
-                self._stop_reading()
-        self.corked = False
+        try:
+            events = self.connection.receive_data(data, self.server.clock())
+            if events:
+                websocket = self.websocket
+                websocket._take(events)
+                if websocket._inbox.full:
+                    self._stop_reading()
+        finally:
+            self.corked = False  # even if a handler has had the process end
         self.flush()
         if self._waiters is not None:
             self.uncork()
@@ -163,7 +165,7 @@ class WebSocketProtocol(WebSocketChannel):
         if self.connection.state is OPEN:
             if self._paused:
                 return
-            if self.connection.queued >= _LONG:
+            if self.connection.queued >= _LONG and self.server.gathers:
                 self.transport.writelines(self.connection.pieces_to_send())
             elif data := self.connection.data_to_send():
                 self.transport.write(data)

@@ -60,6 +60,7 @@ class Server:
         calls: Handlers at work.
         connections: Open connections.
         done: An awaitable that is over already: to await it takes no turn of the loop.
+        gathers: Whether ``writelines`` of the loop's transports is to be used for long payloads.
         stopping: Whether the server is shutting down.
     """
 
@@ -100,6 +101,7 @@ class Server:
         self.loop: asyncio.AbstractEventLoop
         self.timers: Timers
         self.done: asyncio.Future[None]
+        self.gathers: bool
 
     # --------------------------------------------------------------------------- start, stop
 
@@ -123,6 +125,8 @@ class Server:
         self.timers = Timers(loop, self.clock)
         self.done = loop.create_future()
         self.done.set_result(None)
+        # asyncio's own joins them itself, or forgets to pause us (CVE-2024-12254).
+        self.gathers = not isinstance(loop, asyncio.BaseEventLoop)
 
     async def stop(self, grace: float | None = None) -> None:
         """Stop listening, end every connection, and run the app's shutdown.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from fasterapi import (
     SyncSSEConnection,
     SyncWebSocket,
 )
-from fasterapi.aio.bridge import BridgeExchange, Outflow
+from fasterapi.aio.bridge import BridgeExchange, BridgeWebSocketProtocol, Outflow
 from fasterapi.aio.http import HTTPProtocol
 from tests.protocol.wire import BINARY, PING, PONG, TEXT, frame
 
@@ -389,6 +391,31 @@ def test_a_peer_that_goes_ends_every_wait(run_everywhere: Runner, how: str) -> N
             await until(lambda client=client: client.transport.closing)
             await desk.end()
             assert desk.net.server.connections == set()
+
+    run_everywhere(main())
+
+
+def stand_still(condition: Callable[[], object]) -> None:
+    """Keep the loop from turning until a thread has got so far."""
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_a_peer_that_goes_while_bytes_wait_for_the_loop(run_everywhere: Runner) -> None:
+    async def main() -> None:
+        desk = Desk("websocket")
+        client = await desk.open()
+        protocol = client.transport.protocol
+        assert isinstance(protocol, BridgeWebSocketProtocol)
+        waiting = desk.ask("ping")
+        stand_still(lambda: protocol._stream.outflow.busy)
+        protocol.eof_received()
+        with pytest.raises(ConnectionClosed):
+            await waiting
+        await until(lambda: client.transport.closing)
+        await desk.end()
 
     run_everywhere(main())
 
