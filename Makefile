@@ -27,10 +27,10 @@ demo: $(VENV)/.installed ## Serve the live examples on http://127.0.0.1:8000 (PO
 	@$(BIN)/fasterapi demo --port $(PORT)
 
 test: $(VENV)/.installed-test ## Run all tests on all cores (ARGS="-k name")
-	@$(BIN)/python -m pytest -n auto -q $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal -q $(ARGS)
 
 test-pure: $(VENV)/.installed-test ## The same on the kernels in Python, whether C is there or not
-	@FASTERAPI_IMPL=python $(BIN)/python -m pytest -n auto -q $(ARGS)
+	@FASTERAPI_IMPL=python $(BIN)/python -m pytest -n auto --dist worksteal -q $(ARGS)
 
 # It writes at the end of a loop's turn what later ones write at once.
 test-uvloop: OLD := uvloop-0.22.1

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from queue import Queue
-from typing import Any
+from typing import Any, TypeVar
 
 from fasterapi import (
     App,
@@ -22,12 +21,29 @@ from fasterapi import (
     WebSocket,
 )  # fmt: skip
 
+T = TypeVar("T")
+
 app = App(limits=Limits(max_message_size=1 << 20, receive_high_water=1 << 16))
+
+
+class Shared(dict[str, T]):
+    """One object for each name, made by whoever asks first, and the same for every thread.
+
+    A ``defaultdict`` makes two, and loses one, when two threads are first at once.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, name: str) -> T:
+        return self.setdefault(name, self._make())
+
 
 # The tests run in the same process: what a handler has seen, and what it waits for, by the ``name``
 # in the query.
-closes: defaultdict[str, Queue[tuple[int | None, str]]] = defaultdict(Queue)
-gates: defaultdict[str, threading.Event] = defaultdict(threading.Event)
+closes: Shared[Queue[tuple[int | None, str]]] = Shared(Queue)
+gates: Shared[threading.Event] = Shared(threading.Event)
 
 
 def name_of(request: Request) -> str:
