@@ -1,0 +1,276 @@
+"""The receiving half of a connection: bytes to frames, and frames to events.
+
+RFC 6455, sections 5 and 6.2. One read usually holds whole frames: the scan takes all of them at
+once, and the last one goes on piece by piece. The one place that turns an error into a close code
+is ``receive_data``.
+"""
+
+from __future__ import annotations
+
+from .._speedups import scan, unwrap
+from ..errors import FrameError, PayloadError, RemoteProtocolError
+from .codes import Opcode
+from .events import Closed, Event, Ping, Pong
+from .extensions import claimed_bits
+from .frames import (
+    FIN,
+    RSV,
+    Frame,
+    PartialFrame,
+    check_opcode,
+    mask,
+    parse_close,
+    parse_header,
+)  # fmt: skip
+from .lifetime import Lifetime
+from .messages import MessageAssembler, decode_text
+from .sending import FINAL_BINARY, FINAL_TEXT
+from .state import OPEN, State, Trigger
+
+__all__ = ["Receiving"]
+
+Buffer = bytes | bytearray | memoryview
+
+_SLACK = 64
+
+
+class Receiving(Lifetime):
+    """What ``WebSocketConnection`` receives."""
+
+    __slots__ = (
+        "_assembler", "_claimed", "_direct", "_every_frame", "_held", "_message_held", "_partial",
+        "_rest",
+    )  # fmt: skip
+
+    def _expect(self) -> None:
+        self._claimed = claimed_bits(self.extensions)
+        self._every_frame = any(extension.every_frame for extension in self.extensions)
+        self._assembler = MessageAssembler(self.limits)
+        self._rest = b""  # an unfinished header
+        self._partial: PartialFrame | None = None
+        self._held: bytes | bytearray = b""  # of a control frame, or one for an extension
+        self._message_held = False
+        self._direct = not self._every_frame  # a read may be a message and nothing else
+
+    def receive_data(self, data: Buffer, now: float = 0.0) -> list[Event]:
+        """Take what the transport read.
+
+        Args:
+            data: One read, however many frames it holds or cuts.
+            now: The time, in seconds.
+
+        Returns:
+            Its events in order: ``str`` and ``bytes`` are messages. Nothing after the peer's Close
+            or its first fault, which is a ``Closed``; a fault never raises.
+        """
+        self._now = now
+        if (timer := self._timer) is not None:
+            timer.heard = now
+        if self._unarmed:
+            self._arm(now)
+        # The commonest read is one message: it costs one call into the kernels and no more.
+        if (
+            self._direct
+            and self.state is OPEN
+            and (payload := unwrap(data, self._masked)) is not None
+            and len(payload) <= self.limits.max_message_size
+        ):
+            first = data[0]
+            if first == FINAL_BINARY:
+                return [payload]
+            if first == FINAL_TEXT:
+                try:
+                    return [payload.decode()]
+                except UnicodeDecodeError:
+                    pass  # found again, and said, below
+        events: list[Event] = []
+        if self._receiving:
+            try:
+                self._read(data, events)
+            except RemoteProtocolError as fault:
+                self._fail(fault.code, str(fault), events)
+            self._find_direct()
+        return events
+
+    @property
+    def streaming(self) -> bool:
+        """Whether messages arrive as ``Fragment`` events; may be set at any time.
+
+        A message that has begun in pieces ends in pieces. ``max_message_size`` counts in both
+        modes, but in this one memory does not grow with it.
+        """
+        return self._assembler.streaming
+
+    @streaming.setter
+    def streaming(self, value: bool) -> None:
+        self._assembler.streaming = value
+        self._find_direct()
+
+    # ------------------------------------------------------------------------------- frames
+
+    @property
+    def _receiving(self) -> bool:
+        return self.state is OPEN or self.state is State.LOCAL_CLOSING
+
+    def _find_direct(self) -> None:
+        """Note whether the next read begins with a frame, and messages go straight through."""
+        assembler = self._assembler
+        self._direct = not (
+            self._rest or self._partial or self._every_frame
+            or assembler.streaming or assembler.opcode is not None
+        )  # fmt: skip
+
+    def _read(self, data: Buffer, events: list[Event]) -> None:
+        """Take frames from a read: whole ones by the scan, the last one piece by piece."""
+        if self._rest:
+            data = self._rest + bytes(data)
+            self._rest = b""
+        position = 0
+        while True:
+            if (frame := self._partial) is not None:
+                position = self._continue_frame(frame, data, position, events)
+                if frame.remaining or not self._receiving:
+                    return
+            payloads, frames, position = scan(
+                data, position, self.limits.max_message_size, self._masked
+            )
+            if frames:
+                self._deliver(payloads, frames, events)
+            if position >= len(data) or not self._receiving:
+                return
+            header = parse_header(data, position, self._masked, self._check)
+            if header is None:
+                self._rest = bytes(data[position:])
+                return
+            self._open_frame(header.first, header.length)
+            self._partial = PartialFrame(header)
+            position += header.size
+
+    def _deliver(self, payloads: bytes, frames: list[int], events: list[Event]) -> None:
+        """Take the frames that a scan found; whole messages go straight through."""
+        # Text is mostly ASCII, and then decoding all of it at once leaves only slices to make.
+        text = payloads.decode("ascii") if payloads.isascii() else None
+        assembler = self._assembler
+        plain = not (self._every_frame or assembler.streaming)
+        append = events.append
+        start = 0
+        for frame in frames:
+            end = frame >> 8
+            first = frame & 0xFF
+            if first == FINAL_TEXT and plain and assembler.opcode is None:
+                if text is not None:
+                    append(text[start:end])
+                else:
+                    append(decode_text(payloads[start:end]))
+            elif first == FINAL_BINARY and plain and assembler.opcode is None:
+                append(payloads[start:end])
+            else:
+                self._check(first, end - start)
+                self._open_frame(first, end - start)
+                if self._is_held(first):
+                    self._hold(payloads[start:end])
+                else:
+                    self._assembler.feed(payloads[start:end], events.append)
+                self._end_frame(first, events)
+                if not self._receiving:
+                    return
+            start = end
+
+    def _continue_frame(
+        self, frame: PartialFrame, data: Buffer, position: int, events: list[Event]
+    ) -> int:
+        """Take the next piece of an unfinished frame; give the position behind it."""
+        end = min(len(data), position + frame.remaining)
+        piece = memoryview(data)[position:end]
+        if self._is_held(frame.first):
+            self._hold(mask(piece, frame.key, frame.offset) if frame.key else bytes(piece))
+        else:
+            self._assembler.feed(piece, events.append, frame.key, frame.offset)
+        frame.advance(len(piece))
+        if not frame.remaining:
+            self._partial = None
+            self._end_frame(frame.first, events)
+        return end
+
+    def _check(self, first: int, length: int) -> None:
+        """Refuse a frame that may not stand here, going by its first byte and its length."""
+        check_opcode(first, length)
+        opcode = first & 0x0F
+        if first & RSV & (~self._claimed if opcode < Opcode.CLOSE else RSV):
+            raise FrameError("reserved bit set, and no extension to claim it")
+        if opcode < Opcode.CLOSE:
+            self._assembler.check(opcode)
+
+    def _open_frame(self, first: int, length: int) -> None:
+        """Begin a frame that ``_check`` has passed; ``length`` is the whole length."""
+        opcode = first & 0x0F
+        if opcode >= Opcode.CLOSE:
+            return
+        if opcode != Opcode.CONTINUATION:
+            self._message_held = self._every_frame or bool(first & RSV)
+        if self._is_held(first):
+            # What compression can't make smaller it makes a little longer.
+            self._assembler.check_size(length - (length >> 8) - _SLACK)
+        else:
+            self._assembler.check_size(length)
+            self._assembler.begin(opcode)
+
+    def _is_held(self, first: int) -> bool:
+        """Tell whether a frame gathers whole: a control frame, or one that an extension reads."""
+        return bool(first & (RSV | Opcode.CLOSE)) or self._message_held
+
+    def _hold(self, piece: bytes) -> None:
+        self._held = self._held or bytearray()
+        self._held += piece
+
+    def _end_frame(self, first: int, events: list[Event]) -> None:
+        if not self._is_held(first):
+            self._assembler.end(bool(first & FIN), events.append)
+            return
+        payload, self._held = bytes(self._held), b""
+        if first & Opcode.CLOSE:
+            self._control(first & 0x0F, payload, events)
+        else:
+            self._decode(first, payload, events)
+
+    def _decode(self, first: int, payload: bytes, events: list[Event]) -> None:
+        """Take a data frame through the extensions, last encoder first (RFC 6455, section 9.1)."""
+        assembler = self._assembler
+        frame = Frame(Opcode(first & 0x0F), payload, bool(first & FIN), first & RSV)
+        for extension in reversed(self.extensions):
+            frame = extension.decode(frame, limit=assembler.room)
+        if frame.rsv:
+            raise FrameError("reserved bit that no extension cleared")
+        assembler.check_size(len(frame.payload))
+        assembler.begin(frame.opcode)
+        assembler.feed(frame.payload, events.append)
+        assembler.end(frame.fin, events.append)
+
+    def _control(self, opcode: int, payload: bytes, events: list[Event]) -> None:
+        if opcode == Opcode.PING:
+            if self.state is State.OPEN:
+                # A peer that never reads gets its latest pings answered (section 5.5.3).
+                self._pongs = [*self._pongs, payload][-self.limits.max_queued_pongs :]
+            events.append(Ping(payload))
+        elif opcode == Opcode.PONG:
+            pings = self._pings
+            latency, answers = pings.answered(payload, self._now) if pings else (None, ())
+            events.append(Pong(payload, latency, answers))
+        else:
+            self._receive_close(payload, events)
+
+    def _receive_close(self, payload: bytes, events: list[Event]) -> None:
+        code, text = parse_close(payload)
+        try:
+            reason = text.decode()
+        except UnicodeDecodeError:
+            raise PayloadError("close reason that is not UTF-8") from None
+        # With its reason too, for that is what a browser reports as the reason of the close.
+        self._owe(Trigger.RECEIVE_CLOSE, payload)
+        events += self._report(Closed(code, reason, remote=True))
+
+    def _owe(self, trigger: Trigger, payload: bytes) -> None:
+        """Stop receiving, and let go of what has arrived of an unfinished frame."""
+        self._partial = None
+        self._held = b""
+        super()._owe(trigger, payload)

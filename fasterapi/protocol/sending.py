@@ -1,0 +1,292 @@
+"""The sending half of a connection: messages to frames, and frames to bytes in a queue.
+
+RFC 6455, sections 5 and 6.1. Each method queues, and ``data_to_send`` hands out what is queued.
+What is not here is what arrives, and the time.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from enum import Enum
+
+from ..errors import LocalProtocolError
+from ..limits import Limits
+from .codes import Opcode
+from .extensions import Extension
+from .frames import FIN, MAX_CONTROL, SHORT_HEADERS, Frame, build_close, build_header, mask
+from .keepalive import PingBook
+from .state import OPEN, State, Trigger, next_state
+
+__all__ = ["Role", "Sending"]
+
+Buffer = bytes | bytearray | memoryview
+
+FINAL_TEXT = FIN | int(Opcode.TEXT)
+FINAL_BINARY = FIN | int(Opcode.BINARY)
+_SHORT_TEXT = SHORT_HEADERS[FINAL_TEXT]
+_FEW_PIECES = 8
+_JOIN_BELOW = 2048
+"""A payload under this many bytes is joined to its header at once; over it, it isn't copied."""
+
+
+class Role(Enum):
+    """Which end of the connection we are (RFC 6455, section 5.1: only a client masks)."""
+
+    SERVER = "server"
+    CLIENT = "client"
+
+
+class Sending:
+    """What ``WebSocketConnection`` sends, and what both halves stand on: its arguments are here."""
+
+    __slots__ = (
+        "_masked", "_masking_key", "_now", "_out", "_overdue", "_owed", "_pings", "_pongs",
+        "_sending", "_unarmed", "extensions", "limits", "queued", "role", "state", "subprotocol",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        role: Role,
+        limits: Limits,
+        extensions: Sequence[Extension],
+        subprotocol: str | None,
+        masking_key: Callable[[], bytes] | None,
+    ) -> None:
+        self.role = role
+        self.limits = limits
+        self.extensions = tuple(extensions)
+        self.subprotocol = subprotocol
+        self.state = State.OPEN
+        self.queued = 0
+        self._masked = role is Role.SERVER
+        self._masking_key = masking_key or _random_key
+        self._out: list[bytes] = []
+        self._pongs: Sequence[bytes] = ()
+        self._owed: bytes | None = None  # the payload of the Close that we owe
+        self._sending: type[str | bytes] | None = None  # of a fragmented message
+        self._pings: PingBook | None = None
+        self._now = 0.0  # the latest that we were told
+        self._unarmed = False  # a deadline has begun, and waits to be told the time
+        self._overdue = False  # a deadline has passed: an owed Close is held back no longer
+
+    # ---------------------------------------------------------------------------- messages
+
+    def send_text(self, text: str, *, compress: bool | None = None) -> None:
+        """Queue a text message.
+
+        Args:
+            text: The message.
+            compress: Whether to, where an extension offers it; ``None`` leaves it to the extension.
+
+        Raises:
+            LocalProtocolError: If the connection is closing or closed, a fragmented message is
+                unfinished, or the text holds a lone surrogate.
+            TypeError: If it is no ``str``.
+        """
+        try:
+            payload = text.encode()
+        except (AttributeError, UnicodeEncodeError):
+            payload = _encode(text)  # which says what is wrong
+        if (
+            self._masked
+            and len(payload) <= MAX_CONTROL
+            and self.state is OPEN
+            and self._sending is None
+            and not self.extensions
+        ):
+            # The same as below, in fewer steps: most messages are short, and a server's.
+            frame = _SHORT_TEXT[len(payload)] + payload
+            self._out.append(frame)
+            self.queued += len(frame)
+        else:
+            self._send_message(FINAL_TEXT, payload, compress)
+
+    def send_binary(self, data: Buffer, *, compress: bool | None = None) -> None:
+        """Queue a binary message; arguments and errors as in ``send_text``."""
+        self._send_message(FINAL_BINARY, _copy(data), compress)
+
+    def send_fragment(self, data: str | Buffer, *, fin: bool, compress: bool | None = None) -> None:
+        """Queue one frame of a fragmented message (RFC 6455, section 5.4).
+
+        Args:
+            data: ``str`` in each fragment of a text message, bytes in each of a binary one.
+            fin: Whether the message ends with this fragment.
+            compress: As in ``send_text``, of the first fragment; the others follow it.
+
+        Raises:
+            LocalProtocolError: As ``send_text``, or if text and binary are mixed.
+            TypeError: If ``data`` is neither text nor bytes.
+        """
+        kind: type[str | bytes] = str if isinstance(data, str) else bytes
+        payload = _encode(data) if isinstance(data, str) else _copy(data)
+        if self._sending not in (None, kind):
+            raise LocalProtocolError("text and binary fragments in one message")
+        opcode = Opcode.TEXT if kind is str else Opcode.BINARY
+        if self._sending is not None:
+            opcode = Opcode.CONTINUATION
+        self._send_frame(Frame(opcode, payload, fin), compress)
+        self._sending = None if fin else kind
+
+    # ---------------------------------------------------------------------- control frames
+
+    def ping(self, payload: Buffer = b"", *, now: float | None = None) -> None:
+        """Queue a Ping; the ``Pong`` event that answers it tells how long that took.
+
+        Args:
+            payload: 0 to 125 bytes; make it unlike other pings' that are still open.
+            now: The time, in seconds; without it, the latest that the connection was told.
+
+        Raises:
+            LocalProtocolError: If the connection is closing or closed, or the payload too long.
+        """
+        self._send_control(Opcode.PING, payload)
+        if self._pings is None:
+            self._pings = PingBook()
+        self._pings.sent(bytes(payload), self._now if now is None else now)
+
+    def pong(self, payload: Buffer = b"") -> None:
+        """Queue an unsolicited Pong; pings are answered without it. Errors as in ``ping``."""
+        self._send_control(Opcode.PONG, payload)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Queue a Close, and wait ``Limits.close_timeout`` for the peer's.
+
+        If the peer closed first, its Close is answered with its own code; ours is not used.
+
+        Raises:
+            LocalProtocolError: If we have closed already, the code may not be sent, or the reason
+                is over 123 bytes of UTF-8.
+        """
+        payload = build_close(code, reason)
+        state = next_state(self.state, Trigger.SEND_CLOSE)
+        if self._owed is not None:
+            self._send_owed()
+            return
+        self._queue(FIN | Opcode.CLOSE, payload)
+        self.state = state
+        self._unarmed = True
+
+    # ------------------------------------------------------------------------------- bytes
+
+    def data_to_send(self, *, hold_close: bool = False) -> bytes:
+        """Hand out what is queued, joined, and empty the queue.
+
+        Args:
+            hold_close: Keep an owed Close back: answers to messages before it are still to come.
+                After ``Limits.answer_timeout`` it goes out all the same.
+        """
+        if self._pongs or self._owed is not None:
+            self._send_due(hold_close)
+        out = self._out
+        if not out:
+            return b""
+        data = b"".join(out) if len(out) > 1 else out[0]
+        out.clear()
+        self.queued = 0
+        return data
+
+    def pieces_to_send(self, *, hold_close: bool = False) -> list[bytes]:
+        """Hand out what ``data_to_send`` does, without copying a long payload to join it.
+
+        It is for what ``queued`` says is long, and for a transport that takes several pieces.
+        """
+        if self._pongs or self._owed is not None:
+            self._send_due(hold_close)
+        pieces, self._out = self._out, []
+        self.queued = 0
+        # Few pieces are a long payload or two and their headers; many are small ones.
+        return pieces if len(pieces) <= _FEW_PIECES else [b"".join(pieces)]
+
+    def has_data_to_send(self, *, hold_close: bool = False) -> bool:
+        """Tell whether ``data_to_send`` would give anything."""
+        owed = self._owed is not None and (not hold_close or self._overdue)
+        return bool(self._out or self._pongs or owed)
+
+    # ------------------------------------------------------------------------------ frames
+
+    def _send_message(self, first: int, payload: bytes, compress: bool | None) -> None:
+        if self._sending is not None:
+            raise LocalProtocolError("a fragmented message is unfinished; send its last fragment")
+        if self.extensions:
+            self._send_frame(Frame(Opcode(first & 0x0F), payload), compress)
+            return
+        if self.state is not OPEN:
+            self._move(Trigger.SEND)
+        if self._masked and (length := len(payload)) <= MAX_CONTROL:
+            self._out.append(SHORT_HEADERS[first][length] + payload)
+            self.queued += length + 2
+        else:
+            self._queue(first, payload)
+
+    def _send_frame(self, frame: Frame, compress: bool | None) -> None:
+        self._move(Trigger.SEND)
+        for extension in self.extensions:
+            frame = extension.encode(frame, compress=compress)
+        self._queue(frame.first_byte, frame.payload)
+
+    def _send_control(self, opcode: Opcode, payload: Buffer) -> None:
+        payload = _copy(payload)
+        if len(payload) > MAX_CONTROL:
+            raise LocalProtocolError(f"{opcode.name} of {len(payload)} bytes; at most 125 fit")
+        self._move(Trigger.SEND)
+        self._queue(FIN | opcode, payload)
+
+    def _send_due(self, hold_close: bool) -> None:
+        """Queue what is sent when the time has come: pongs, and a Close that is owed."""
+        if self._pongs:
+            self._send_pongs()
+        if self._owed is not None and (not hold_close or self._overdue):
+            self._send_owed()
+
+    def _send_pongs(self) -> None:
+        """Put pongs in front of what waits: nothing else of ours is due as soon (5.5.2)."""
+        pongs, self._pongs = self._pongs, ()
+        waiting, self._out = self._out, []
+        for payload in pongs:
+            self._queue(FIN | Opcode.PONG, payload)
+        self._out += waiting
+
+    def _send_owed(self) -> None:
+        """Queue the Close that we owe: it is the last thing that we send."""
+        payload, self._owed = self._owed, None
+        self._move(Trigger.SEND_CLOSE)
+        self._queue(FIN | Opcode.CLOSE, payload or b"")
+        self._overdue = False
+        self._unarmed = True
+
+    def _queue(self, first: int, payload: bytes) -> None:
+        """Write a frame into the queue."""
+        length = len(payload)
+        if self._masked:
+            header = build_header(first, length)
+        else:
+            key = self._masking_key()
+            header = build_header(first, length, key)
+            payload = mask(payload, key)
+        self.queued += len(header) + length
+        if length < _JOIN_BELOW:
+            self._out.append(header + payload)
+        else:
+            self._out += (header, payload)
+
+    def _move(self, trigger: Trigger) -> None:
+        self.state = next_state(self.state, trigger)
+
+
+def _random_key() -> bytes:
+    return secrets.token_bytes(4)
+
+
+def _encode(text: str) -> bytes:
+    if not isinstance(text, str):
+        raise TypeError(f"text has to be a str, not {type(text).__name__}")
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise LocalProtocolError(f"text that is not valid Unicode: {error}") from None
+
+
+def _copy(data: Buffer) -> bytes:
+    """Make bytes that nobody changes later; ``memoryview`` refuses what is no buffer."""
+    return data if type(data) is bytes else bytes(memoryview(data))
