@@ -11,8 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..errors import LocalProtocolError
 
@@ -24,9 +23,10 @@ KEEPALIVE: Final = b":\n\n"
 _LINE_END = re.compile("\r\n|\r|\n")
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSentEvent:
+class ServerSentEvent(NamedTuple):
     """One event, as a client dispatches it.
+
+    A tuple, because nothing else that can't be changed is made as quickly.
 
     Attributes:
         data: The data, its lines joined by LF.
@@ -39,6 +39,14 @@ class ServerSentEvent:
     event: str = "message"
     id: str = ""
     retry: int | None = None
+
+    def json(self) -> Any:
+        """Parse the data as JSON.
+
+        Raises:
+            ValueError: If it is none.
+        """
+        return json.loads(self.data)
 
 
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -138,6 +146,9 @@ def _one_line(value: object, fault: str, forbidden: str) -> str:
 
 
 def _text(data: Any, dumps: Callable[[Any], str]) -> str:
+    if isinstance(data, ServerSentEvent):
+        # It is a tuple, and JSON would make a list of it.
+        raise TypeError("an event is not the data of one; pass its fields, or use send_item")
     # The text of a str that is of a class of its own, an enumeration for one, is not what such a
     # class makes of it when it is formatted.
     text = data if isinstance(data, str) else dumps(data)

@@ -8,16 +8,17 @@ may hold is bounded. ``sse`` is the way back. This file must not know connection
 from __future__ import annotations
 
 import codecs
-import re
 from io import StringIO
 
 from ..errors import EventStreamError
 from ..limits import DEFAULT_LIMITS, Limits
 from .sse import ServerSentEvent
+from .sse_blocks import read_blocks
 
 __all__ = ["EventStreamParser"]
 
-_LINE_END = re.compile("\r\n|\r|\n")
+_LONG = 256
+"""Characters of a read from which on it is worth looking for a run of events in it."""
 
 
 class EventStreamParser:
@@ -33,7 +34,7 @@ class EventStreamParser:
 
     __slots__ = (
         "_data", "_decoder", "_event", "_failed", "_id", "_limit", "_line", "_line_size",
-        "_retry", "_size", "_skip_lf", "_started", "last_event_id", "retry",
+        "_retry", "_size", "_skip_lf", "_started", "_within", "last_event_id", "retry",
     )  # fmt: skip
 
     def __init__(self, *, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -73,11 +74,10 @@ class EventStreamParser:
             return []
         self._skip_lf = text[-1] == "\r"
         if "\r" in text:
-            text = _LINE_END.sub("\n", text)
-        *lines, rest = text.split("\n")
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
         events: list[ServerSentEvent] = []
         try:
-            self._take_lines(lines, rest, events)
+            self._take(text, events)
         except EventStreamError as error:
             self._failed = error
             if not events:
@@ -95,46 +95,74 @@ class EventStreamParser:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._failed = None
         self._started = self._skip_lf = False
+        self._within = False  # whether the last whole line was not the empty one of an event
         self._line = StringIO()  # an unfinished line
         self._line_size = 0
         self._id = self.last_event_id
-        self._clear()
-
-    def _clear(self) -> None:
         self._data: list[str] = []
-        self._size = -1  # no LF comes behind the last line
+        self._size = -1  # of the data: no LF comes behind the last line
         self._event = ""
         self._retry: int | None = None
 
-    def _take_lines(self, lines: list[str], rest: str, events: list[ServerSentEvent]) -> None:
+    def _take(self, text: str, events: list[ServerSentEvent]) -> None:
+        """Take a read: by lines, but for the run of whole events that most of a long one is."""
+        if len(text) >= _LONG:
+            # Before the first empty line there may be the rest of an event that has begun.
+            start = text.find("\n\n") + 2 if self._within or self._line_size else 0
+            end = text.rfind("\n\n") + 2
+            # What has no more characters than a limit has no line that does.
+            if start < end <= start + self._limit:
+                self._take_lines(text[:start], events)
+                blocks = read_blocks(text, start, end, self._id)
+                if blocks:
+                    events += blocks
+                    self._id = self.last_event_id = blocks[-1].id
+                    start = end  # and ``_within`` is as the lines before have left it: false
+                text = text[start:]
+        self._take_lines(text, events)
+
+    def _take_lines(self, text: str, events: list[ServerSentEvent]) -> None:
+        lines = text.split("\n")
+        rest = lines.pop()
         if lines and self._line_size:
             self._line.write(lines[0])
             lines[0] = self._line.getvalue()
             self._line = StringIO()
             self._line_size = 0
+        data, limit = self._data, self._limit
         for line in lines:
-            if line:
-                self._take_field(line)
+            if len(line) > limit:
+                raise self._too_big("line")
+            if line[:6] == "data: ":
+                data.append(line[6:])
+                self._size += len(line) - 5
+                if self._size > limit:
+                    raise self._too_big("event")
+            elif line:
+                self._take_field(*line.partition(":"))
             else:
                 self._dispatch(events)
+        if lines:
+            self._within = lines[-1] != ""
         if rest:
             self._line.write(rest)
             self._line_size += len(rest)
-            self._check(self._line_size, "line")
+            if self._line_size > limit:
+                raise self._too_big("line")
 
-    def _take_field(self, line: str) -> None:
-        self._check(len(line), "line")
-        name, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if name == "data":
-            self._data.append(value)
-            self._size += len(value) + 1
-            self._check(self._size, "event")
-        elif name == "event":
+    def _take_field(self, name: str, _: str, value: str) -> None:
+        if value[:1] == " ":
+            value = value[1:]
+        if name == "event":
             self._event = value
         elif name == "id":
             if "\0" not in value:
                 self._id = value
+        elif name == "data":
+            self._data.append(value)
+            self._size += len(value) + 1
+            if self._size > self._limit:
+                raise self._too_big("event")
         elif name == "retry" and value.isascii() and value.isdigit():
             self._take_retry(value.lstrip("0") or "0")
 
@@ -144,16 +172,18 @@ class EventStreamParser:
             self.retry = self._retry = int(digits)
 
     def _dispatch(self, events: list[ServerSentEvent]) -> None:
-        self.last_event_id = self._id
-        if self._data:
-            data = "\n".join(self._data)
-            event = self._event or "message"
-            events.append(ServerSentEvent(data, event, self._id, self._retry))
-        if self._data or self._event or self._retry is not None:
-            self._clear()
+        last = self.last_event_id = self._id
+        data = self._data
+        if data:
+            text = data[0] if len(data) == 1 else "\n".join(data)
+            event = (text, self._event or "message", last, self._retry)
+            events.append(tuple.__new__(ServerSentEvent, event))
+            data.clear()
+            self._size = -1
+        self._event = ""
+        self._retry = None
 
-    def _check(self, size: int, what: str) -> None:
-        if size > self._limit:
-            raise EventStreamError(
-                f"{what} over {self._limit} characters; raise Limits.max_event_size to accept it"
-            )
+    def _too_big(self, what: str) -> EventStreamError:
+        return EventStreamError(
+            f"{what} over {self._limit} characters; raise Limits.max_event_size to accept it"
+        )

@@ -57,6 +57,33 @@ def test_only_cr_and_lf_end_a_line(text: str) -> None:
     assert format_event(comment=text) == f": {text}\n\n".encode()
 
 
+def test_an_event_is_a_value_that_can_not_be_changed() -> None:
+    found = ServerSentEvent("d")
+    assert (found.data, found.event, found.id, found.retry) == ("d", "message", "", None)
+    assert found == ServerSentEvent("d", "message", "", None)
+    assert len({found, ServerSentEvent("d"), ServerSentEvent("d", "tick", "1", 5)}) == 2
+    assert repr(found) == "ServerSentEvent(data='d', event='message', id='', retry=None)"
+    for name in ("data", "more"):
+        with pytest.raises(AttributeError):
+            setattr(found, name, "x")
+    match found:
+        case ServerSentEvent(data=data, event="message"):
+            assert data == "d"
+        case _:
+            pytest.fail("no match")
+
+
+def test_the_data_of_an_event_as_json() -> None:
+    assert ServerSentEvent('{"a": [1, null]}').json() == {"a": [1, None]}
+    with pytest.raises(ValueError, match="Expecting value"):
+        ServerSentEvent("").json()
+
+
+def test_an_event_is_not_the_data_of_one() -> None:
+    with pytest.raises(TypeError, match="pass its fields"):
+        format_event(ServerSentEvent("d"))
+
+
 def test_nul_is_refused_in_an_id_only() -> None:
     # A client drops an ID with NUL (WHATWG); a type or data with it arrives.
     assert format_event("a\0", event="b\0") == b"event: b\0\ndata: a\0\n\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from io import StringIO
@@ -16,12 +15,7 @@ from fasterapi.errors import EventStreamError
 from fasterapi.limits import DEFAULT_LIMITS, Limits
 from fasterapi.protocol import EventStreamParser, ServerSentEvent, sse_parser
 
-
-def event(
-    data: str, event: str = "message", id: str = "", retry: int | None = None
-) -> ServerSentEvent:
-    return ServerSentEvent(data, event, id, retry)
-
+from .event_streams import cuts, event, interpret
 
 CASES: dict[str, tuple[bytes, list[ServerSentEvent]]] = {
     # Bytes
@@ -201,33 +195,6 @@ def test_any_cut_in_two(case: str) -> None:
 # ---------------------------------------------------------------------- against an oracle
 
 
-def interpret(stream: bytes) -> tuple[list[ServerSentEvent], str, int | None]:
-    """Read a whole stream as the standard tells it, step by step and without any care for time."""
-    text = stream.decode("utf-8", "replace")
-    text = text[1:] if text[:1] == "\ufeff" else text
-    lines = re.split("\r\n|\r|\n", text)[:-1]
-    events, data, kind, id, last, retry, time = [], "", "", "", "", None, None
-    for line in lines:
-        if line == "":
-            last = id
-            if data:
-                events.append(ServerSentEvent(data[:-1], kind or "message", last, retry))
-            data, kind, retry = "", "", None
-            continue
-        field, colon, value = line.partition(":")
-        if colon and value[:1] == " ":
-            value = value[1:]
-        if field == "data":
-            data += value + "\n"
-        elif field == "event":
-            kind = value
-        elif field == "id" and "\0" not in value:
-            id = value
-        elif field == "retry" and re.fullmatch("[0-9]{1,19}", value):
-            time = retry = int(value)
-    return events, last, time
-
-
 words = st.sampled_from(
     [
         b"data", b"data:", b"data: ", b"event:", b"id:", b"id", b"retry:", b":", b" ", b"x", b"12",
@@ -236,14 +203,6 @@ words = st.sampled_from(
 )  # fmt: skip
 ends = st.sampled_from([b"\n", b"\n\n", b"\r", b"\r\r", b"\r\n", b"\r\n\r\n", b"\n\r"])
 streams = st.lists(words | ends | st.binary(max_size=3), max_size=40).map(b"".join)
-
-
-def cuts(stream: bytes) -> st.SearchStrategy[list[bytes]]:
-    """Give any division of a stream into parts, empty ones among them."""
-    places = st.lists(st.integers(0, len(stream)), max_size=8).map(sorted)
-    return places.map(
-        lambda at: [stream[a:b] for a, b in zip([0, *at], [*at, len(stream)], strict=True)]
-    )
 
 
 @given(streams)
@@ -304,6 +263,7 @@ LIMITS = Limits(max_event_size=20)
         # An event's data is what it is dispatched with, each LF between two lines included.
         (b"data:xx\n" * 7 + b"\n", b"data:xx\n" * 6 + b"data:xxx\n", "event"),
         (b"data\n" * 21 + b"\n", b"data\n" * 22, "event"),
+        (b"data: xx\n" * 7 + b"\n", b"data: xx\n" * 6 + b"data: xxx\n", "event"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("size", [1, 3, 1000])
