@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from fasterapi import App, Limits, SyncWebSocket, WebSocket
+from fasterapi import App, Compression, Limits, SyncWebSocket, WebSocket
 from fasterapi.aio import run
 
 MIB = 1024 * 1024
@@ -58,9 +58,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
     parser.add_argument("--style", choices=tuple(STYLES), default="coroutine", help="of handler")
-    parser.add_argument(
-        "--no-deflate", action="store_true", help="never negotiate compression (it is not, so far)"
-    )
+    parser.add_argument("--no-deflate", action="store_true", help="never negotiate compression")
     parser.add_argument("--log-level", default="warning")
     return parser.parse_args(arguments)
 
@@ -68,7 +66,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     options = parse()
-    app = App(limits=LIMITS, origins=None)
+    compression = None if options.no_deflate else Compression()
+    app = App(limits=LIMITS, origins=None, compression=compression)
     app.websocket("/{path:path}")(STYLES[options.style])
     run(
         app,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         LocalProtocolError,
     )  # fmt: skip
     from .limits import Limits
-    from .protocol import SAME_ORIGIN, Request, Response, ServerSentEvent, State
+    from .protocol import SAME_ORIGIN, Compression, Request, Response, ServerSentEvent, State
     from .sync import SyncSSEConnection, SyncWebSocket
 
 _HOMES = {
@@ -37,14 +37,14 @@ _HOMES = {
         "HTTPError", "HandshakeError", "InvalidMessage", "LocalProtocolError",
     ),
     "limits": ("Limits",),
-    "protocol": ("Request", "Response", "SAME_ORIGIN", "ServerSentEvent", "State"),
+    "protocol": ("Compression", "Request", "Response", "SAME_ORIGIN", "ServerSentEvent", "State"),
     "sync": ("SyncSSEConnection", "SyncWebSocket"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "SAME_ORIGIN", "App", "ConcurrentReceive", "ConnectionClosed", "EventStreamError",
-    "FasterAPIError", "HTTPError", "HandshakeError", "InvalidMessage", "Limits",
+    "SAME_ORIGIN", "App", "Compression", "ConcurrentReceive", "ConnectionClosed",
+    "EventStreamError", "FasterAPIError", "HTTPError", "HandshakeError", "InvalidMessage", "Limits",
     "LocalProtocolError", "Request", "Response", "SSEConnection", "Server", "ServerSentEvent",
     "State", "SyncSSEConnection", "SyncWebSocket", "WebSocket", "__impl__", "__version__", "serve",
 ]  # fmt: skip

@@ -22,7 +22,6 @@ from ..app.routing import Route, RouteKind
 from ..app.sse import SSEBase
 from ..app.websocket import WebSocketBase
 from ..errors import ConnectionClosed, LocalProtocolError
-from ..protocol.handshake import ServerHandshake
 from ..protocol.http import Request, Response
 from ..sync.sse import SyncSSEConnection
 from ..sync.websocket import SyncWebSocket
@@ -203,9 +202,7 @@ def _websocket_arguments(
     app, options = http.server.app, route.options
     assert isinstance(options, WebSocketOptions)
     return {
-        "handshake": ServerHandshake(
-            request, subprotocols=options.subprotocols, origins=options.origins
-        ),
+        "handshake": options.handshake(request),
         "path_params": params,
         "limits": options.limits,
         "dumps": app.dumps,

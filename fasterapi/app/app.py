@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 
 from ..errors import LocalProtocolError
 from ..limits import DEFAULT_LIMITS, Limits
+from ..protocol.deflate import Compression
+from ..protocol.extensions import ExtensionFactory
 from ..protocol.handshake import is_websocket_request
 from ..protocol.headers import HeaderPairs, Headers
 from ..protocol.http import Request, Response
@@ -31,6 +33,7 @@ from .options import (
     HTTPOptions,
     SSEOptions,
     WebSocketOptions,
+    check_compression,
     check_methods,
     check_subprotocols,
 )
@@ -67,6 +70,8 @@ class App:
     Args:
         limits: What a peer may cost; routes may have their own.
         origins: Which pages may open a WebSocket; routes may say otherwise.
+        compression: How WebSocket messages are compressed where the client can; ``None``: never.
+            Routes may say otherwise.
         lifespan: An async context manager function (``contextlib.asynccontextmanager``) that is
             entered at start-up and left at shutdown; it is given the app.
         dumps: Writes JSON, from a value to ``str``.
@@ -76,7 +81,8 @@ class App:
         state: For the application's own things.
 
     Raises:
-        TypeError: If ``lifespan`` is a generator function and no context manager.
+        TypeError: If ``lifespan`` is a generator function and no context manager, or
+            ``compression`` no ``Compression``.
         ValueError: If an entry of ``origins`` is no origin.
     """
 
@@ -85,12 +91,14 @@ class App:
         *,
         limits: Limits = DEFAULT_LIMITS,
         origins: Origins = SAME_ORIGIN,
+        compression: Compression | None = Compression(),  # noqa: B008  # it is frozen
         lifespan: Lifespan | None = None,
         dumps: Callable[[Any], str] = to_json,
         loads: Callable[[str | bytes], Any] = json.loads,
     ) -> None:
         self.limits = limits
         self.origins = check_origins(origins)
+        self.compression = check_compression(compression)
         self.dumps = dumps
         self.loads = loads
         self.state = SimpleNamespace()
@@ -115,6 +123,8 @@ class App:
         subprotocols: Sequence[str] = (),
         ping_interval: float | _Unset | None = _UNSET,
         ping_timeout: float | _Unset | None = _UNSET,
+        compression: Compression | _Unset | None = _UNSET,
+        extensions: Sequence[ExtensionFactory] = (),
         limits: Limits | None = None,
     ) -> Callable[[Function], Function]:
         """Register a WebSocket handler.
@@ -125,6 +135,8 @@ class App:
             subprotocols: Those that the handler speaks, the preferred one first.
             ping_interval: Seconds of silence before a ping; ``None``: no pings.
             ping_timeout: Seconds that the peer has to answer it; ``None``: for ever.
+            compression: How messages are compressed; ``None``: never; by default as the app says.
+            extensions: Extensions beside it, in the order in which they encode.
             limits: What a peer may cost; by default as the app says.
 
         Raises:
@@ -141,6 +153,8 @@ class App:
                 limits=limits,
                 origins=self.origins if isinstance(origins, _Unset) else check_origins(origins),
                 subprotocols=check_subprotocols(subprotocols),
+                compression=self.compression if isinstance(compression, _Unset) else compression,
+                extensions=tuple(extensions),
             )
         return self._registrar(RouteKind.WEBSOCKET, path, ("GET",), options)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..limits import Limits
+from ..protocol.deflate import Compression, PerMessageDeflate
+from ..protocol.extensions import ExtensionFactory
+from ..protocol.handshake import ServerHandshake
 from ..protocol.headers import Headers, is_token, validate_field
 from ..protocol.http import Request
 from ..protocol.origin import Origins, check_origins, is_allowed_origin
@@ -14,6 +17,7 @@ __all__ = [
     "HTTPOptions",
     "SSEOptions",
     "WebSocketOptions",
+    "check_compression",
     "check_methods",
     "check_subprotocols",
 ]
@@ -30,11 +34,40 @@ class WebSocketOptions:
         limits: What a peer may cost, the ping times among them.
         origins: Which pages may connect.
         subprotocols: Those spoken, the preferred one first.
+        compression: How messages are compressed where the client can; ``None``: never.
+        extensions: Others, in the order in which they encode; compression is the last.
+
+    Raises:
+        TypeError: If ``compression`` is something else.
+        ValueError: If two extensions have the same name.
     """
 
     limits: Limits
     origins: Origins
     subprotocols: tuple[str, ...]
+    compression: Compression | None = field(default_factory=Compression)
+    extensions: tuple[ExtensionFactory, ...] = ()
+    # Made once a route, for connections share what can be shared.
+    _factories: tuple[ExtensionFactory, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        compression = check_compression(self.compression)
+        factories = self.extensions
+        if compression is not None:
+            factories = (*factories, PerMessageDeflate(compression))
+        names = [factory.name for factory in factories]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two extensions of the same name: {', '.join(names)}")
+        object.__setattr__(self, "_factories", factories)
+
+    def handshake(self, request: Request) -> ServerHandshake:
+        """Begin to answer a request for this WebSocket."""
+        return ServerHandshake(
+            request,
+            subprotocols=self.subprotocols,
+            origins=self.origins,
+            extensions=self._factories,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +170,17 @@ def check_subprotocols(subprotocols: Sequence[str]) -> tuple[str, ...]:
     if isinstance(subprotocols, str) or not all(map(is_token, subprotocols)):
         raise ValueError(f"subprotocols has to be a list of tokens, not {subprotocols!r}")
     return tuple(subprotocols)
+
+
+def check_compression(compression: Compression | None) -> Compression | None:
+    """Check what was given as ``compression``.
+
+    Raises:
+        TypeError: If it is neither a ``Compression`` nor ``None``.
+    """
+    if compression is not None and not isinstance(compression, Compression):
+        raise TypeError(f"compression has to be a Compression or None, not {compression!r}")
+    return compression
 
 
 def _check_headers(headers: Headers) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fasterapi import SAME_ORIGIN, App, Limits, aio
+from fasterapi import SAME_ORIGIN, App, Compression, Limits, aio
 from fasterapi.app import Match, RouteKind, Style
 from fasterapi.app.options import SSEOptions, WebSocketOptions
 from fasterapi.limits import DEFAULT_LIMITS
@@ -112,6 +112,28 @@ def test_a_websocket_has_the_apps_options_unless_it_has_its_own() -> None:
     assert c == WebSocketOptions(limits=DEFAULT_LIMITS, origins=None, subprotocols=())
     assert d.limits == replace(limits, ping_interval=None, ping_timeout=3)
     assert e.limits == Limits(ping_interval=7, ping_timeout=None)
+
+
+def test_compression_is_the_apps_unless_a_route_has_its_own() -> None:
+    small = Compression(window_bits=9)
+    for app, theirs in (
+        (App(), Compression()),
+        (App(compression=None), None),
+        (App(compression=small), small),
+    ):
+        app.websocket("/app")(socket)
+        app.websocket("/own", compression=Compression(level=1))(socket)
+        app.websocket("/none", compression=None)(socket)
+        found = [getattr(route.options, "compression", ...) for route in app.routes]
+        assert found == [theirs, Compression(level=1), None]
+
+
+def test_compression_has_to_be_told_how() -> None:
+    for wrong in (True, "deflate", 15):
+        with pytest.raises(TypeError, match="compression has to be a Compression or None"):
+            App(compression=wrong)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="compression has to be a Compression or None"):
+            App().websocket("/", compression=wrong)  # type: ignore[arg-type]
 
 
 def test_the_default_policy_is_the_requests_own_origin() -> None:

@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 
-from fasterapi.app.options import SSEOptions, check_methods, check_subprotocols
+from fasterapi.app.options import (
+    SSEOptions,
+    WebSocketOptions,
+    check_methods,
+    check_subprotocols,
+)
 from fasterapi.limits import DEFAULT_LIMITS
-from fasterapi.protocol import Headers, LocalProtocolError, Request
+from fasterapi.protocol import Headers, LocalProtocolError, PerMessageDeflate, Request
 
 PAGE = "https://page.example"
 ALLOWED = ("Access-Control-Allow-Origin", PAGE)
@@ -143,3 +148,40 @@ def test_subprotocols_are_tokens() -> None:
 def test_what_is_no_list_of_tokens_is_refused(given: Any) -> None:
     with pytest.raises(ValueError, match="a list of tokens, not"):
         check_subprotocols(given)
+
+
+# ------------------------------------------------------------------------------- WebSockets
+
+
+def websocket(offer: str, **options: Any) -> str | None:
+    """Answer a handshake; give what is agreed on in ``Sec-WebSocket-Extensions``."""
+    fields = [
+        ("Host", "here.example"), ("Connection", "Upgrade"), ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("Sec-WebSocket-Extensions", offer),
+    ]  # fmt: skip
+    made = WebSocketOptions(limits=DEFAULT_LIMITS, origins=None, subprotocols=(), **options)
+    response = made.handshake(Request("GET", "/", fields)).accept()
+    return response.headers.get("sec-websocket-extensions")
+
+
+def test_a_websocket_is_compressed_where_both_sides_can() -> None:
+    assert websocket("permessage-deflate") == "permessage-deflate; server_max_window_bits=12"
+    assert websocket("permessage-deflate", compression=None) is None
+    assert websocket("mux, permessage-deflate; unknown") is None
+
+
+def test_other_extensions_stand_before_compression() -> None:
+    class Other(PerMessageDeflate):
+        name = "x-other"
+
+    others = (Other(),)
+    assert websocket("x-other", extensions=others) == "x-other; server_max_window_bits=12"
+    # They claim the same bit here, and the first that encodes has it.
+    agreed = websocket("permessage-deflate, x-other", extensions=others)
+    assert agreed == "x-other; server_max_window_bits=12"
+
+
+def test_two_extensions_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two extensions of the same name: permessage-deflate"):
+        websocket("", extensions=(PerMessageDeflate(),))

@@ -44,6 +44,7 @@ SOCKET = """
   };
   socket.onclose = ({ code, reason, wasClean }) => resolve({
     received, code, reason, wasClean, protocol: socket.protocol, left: socket.bufferedAmount,
+    extensions: socket.extensions,
   });
 })
 """
@@ -55,7 +56,7 @@ def run_socket(page: Page, server: Server, path: str, messages: list[Any]) -> An
 
 
 def test_messages_of_both_kinds_come_back_as_they_were(server: Server, visit: Visit) -> None:
-    messages = ["", "é…😀\0\r\n", [], [0, 255, 128], "x" * 70_000]
+    messages = ["", "é…😀\0\r\n", [], [0, 255, 128], "x" * 70_000, [7] * 70_000, "é…😀" * 99]
     assert run_socket(visit(server.url), server, "/echo", messages) == {
         "received": messages,
         "code": 3456,
@@ -63,6 +64,7 @@ def test_messages_of_both_kinds_come_back_as_they_were(server: Server, visit: Vi
         "wasClean": True,
         "protocol": "chat",
         "left": 0,
+        "extensions": "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12",
     }
 
 

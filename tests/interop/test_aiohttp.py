@@ -35,7 +35,7 @@ def test_messages_come_back(address: str, kind: str) -> None:
         url = f"http://{address}/{kind}/echo"
         async with session.ws_connect(url, protocols=["chat"], compress=15) as ws:
             assert ws.protocol == "chat"
-            assert not ws.compress  # offered, and not agreed
+            assert ws.compress == 12  # agreed on, with our window
             for size in (0, 125, 126, 1 << 19):
                 await ws.send_str("é" * size)
                 assert await ws.receive_str() == "é" * size
