@@ -99,7 +99,7 @@ int64_t fasterapi_unwrap(const char *data, size_t size, char *out)
 {
     const unsigned char *from = (const unsigned char *)data;
     uint64_t length;
-    size_t header = read_header(from, size, 1, &length);
+    size_t header = size <= FASTERAPI_UNWRAP_MOST ? read_header(from, size, 1, &length) : 0;
 
     if (header == 0 || length != size - header)
         return -1;

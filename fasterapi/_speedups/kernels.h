@@ -23,8 +23,12 @@ enum { FASTERAPI_FRAMES = 4096 };
 size_t fasterapi_scan(const char *data, uint64_t size, uint64_t start, uint64_t limit, int masked,
                       uint64_t *out);
 
+/* The longest read that fasterapi_unwrap takes. */
+enum { FASTERAPI_UNWRAP_MOST = 262144 };
+
 /* Takes a read that is exactly one well-formed, masked frame: writes its payload, unmasked, to out,
-   which has room for size bytes. Returns the payload's length, or -1 if the read is anything else. */
+   which has room for FASTERAPI_UNWRAP_MOST bytes. Returns the payload's length, or -1 if the read
+   is anything else, or longer. */
 int64_t fasterapi_unwrap(const char *data, size_t size, char *out);
 
 /* Writes data, XORed with the four bytes of key repeated, to out (RFC 6455, section 5.3). The first

@@ -4,8 +4,9 @@ What costs here is not the work but the way to it: a call through cffi takes abo
 unmasking a kilobyte. So arguments go over as they are, results are sliced out of memory that is
 kept for the next call, and whatever is out of the ordinary goes a longer way.
 
-Several threads may be in here at once, since cffi releases the GIL while C runs. Each call takes
-its memory from a deque and puts it back, which needs no lock: ``pop`` and ``append`` are atomic.
+Several threads may be in here at once: between a call into C and taking its results another one
+may run. Each takes its memory from a deque and puts it back, which needs no lock: ``pop`` and
+``append`` are atomic.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections import deque
 from typing import Any, Final
 
 from ._kernels import ffi, lib
-from .pure import UNWRAP_MOST, Buffer, check_key
+from .pure import Buffer, check_key
 from .pure import unwrap as pure_unwrap
 
 __all__ = ["NAME", "Utf8Validator", "mask", "mask_into", "scan", "unwrap"]
@@ -24,7 +25,7 @@ NAME: Final = "c"
 _FRAMES: Final[int] = lib.FASTERAPI_FRAMES
 _NOT_UTF8: Final[int] = lib.FASTERAPI_NOT_UTF8
 
-_KEPT_SIZE: Final = 256 * 1024
+_KEPT_SIZE: Final[int] = lib.FASTERAPI_UNWRAP_MOST
 """Bytes that memory has room for if it is kept: as many as the longest read of asyncio. What a
 longer call needs goes back to the system at its end."""
 _KEPT_MOST: Final = 8
@@ -138,15 +139,14 @@ def _scan_on(
 
 def unwrap(data: Buffer, masked: bool) -> bytes | None:
     """Give the payload of a read that is exactly one frame, as ``pure.unwrap`` does."""
-    if not masked or type(data) is not bytes or (size := len(data)) > UNWRAP_MOST:
+    if not masked or type(data) is not bytes:
         return None if masked else pure_unwrap(data, masked)
     try:
         memory = _kept.pop()
     except IndexError:
         memory = _memory(_KEPT_SIZE)
-    _, _, tail, joined = memory
-    length = _c_unwrap(data, size, tail)
-    payload: bytes | None = joined[:length] if length >= 0 else None
+    length = _c_unwrap(data, len(data), memory[2])
+    payload: bytes | None = memory[3][:length] if length >= 0 else None
     _kept.append(memory)
     return payload
 

@@ -118,10 +118,7 @@ class WebSocketProtocol(WebSocketChannel):
         try:
             events = self.connection.receive_data(data, self.server.clock())
             if events:
-                websocket = self.websocket
-                websocket._take(events)
-                if websocket._inbox.full:
-                    self._stop_reading()
+                self.websocket._take(events)
         finally:
             self.corked = False  # even if a handler has had the process end
         self.flush()
@@ -145,16 +142,13 @@ class WebSocketProtocol(WebSocketChannel):
 
     def _report(self, events: list[Event]) -> None:
         """Hand events to the session and do what they ask of the transport."""
-        websocket = self.websocket
         connection = self.connection
         if events:
-            websocket._take(events)
+            self.websocket._take(events)
         if not self.corked and (connection.state is not OPEN or connection.has_data_to_send()):
             self.flush_soon()
-        if websocket._inbox.full:
-            self._stop_reading()
 
-    def _stop_reading(self) -> None:
+    def stop_reading(self) -> None:
         """Leave what the peer sends with the system until the handler has caught up."""
         if self.connection.state is OPEN:
             self.connection.reading = False
@@ -162,12 +156,13 @@ class WebSocketProtocol(WebSocketChannel):
 
     def flush(self) -> None:
         """Write what is queued, unless the transport has enough; close if that was all."""
-        if self.connection.state is OPEN:
+        connection = self.connection
+        if connection.state is OPEN:
             if self._paused:
                 return
-            if self.connection.queued >= _LONG and self.server.gathers:
-                self.transport.writelines(self.connection.pieces_to_send())
-            elif data := self.connection.data_to_send():
+            if connection.queued >= _LONG and self.server.gathers:
+                self.transport.writelines(connection.pieces_to_send())
+            elif data := connection.data_to_send():
                 self.transport.write(data)
             return
         data = b"" if self._paused else self.websocket._data_to_send()

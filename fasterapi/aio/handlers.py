@@ -69,7 +69,7 @@ class Call:
         self.route = match.route
         self.params = match.params
         self.request = request
-        self.task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[Any] | None = None
         threaded = match.route.handler.style in (Style.FUNCTION, Style.GENERATOR)
         self.exchange = BridgeExchange(http) if threaded else None
 
@@ -119,7 +119,7 @@ class Call:
         server = self.server
         server.calls.add(self)
         if self.exchange is None:
-            self.task = server.loop.create_task(self._run(), name=self.route.handler.name)
+            self._start_task()
         elif not server.pool.submit(copy_context().run, self._run_in_thread):
             server.calls.discard(self)
             log_fault(self.request.client, f"503: over Limits.max_threads ({server.pool.size})")
@@ -137,13 +137,22 @@ class Call:
         if self.exchange is not None:
             self.exchange.resumed()
 
-    async def _run(self) -> None:
-        value = error = None
+    def _start_task(self) -> None:
+        """Make a task of the handler itself: one around it would be resumed each time, too."""
         try:
-            value = await self.run()
-        except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001  # see _conclude
-            error = raised
-        self._conclude(value, error)
+            coroutine = self.run()
+        except Exception as error:  # noqa: BLE001  # see _conclude
+            self._conclude(None, error)
+            self.server.finished(self)
+            return
+        if not asyncio.iscoroutine(coroutine):
+            coroutine = _await(coroutine)
+        self.task = self.server.loop.create_task(coroutine, name=self.route.handler.name)
+        self.task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        self._conclude(None if error else task.result(), error)
         self.server.finished(self)
 
     def _run_in_thread(self) -> None:
@@ -173,6 +182,10 @@ class Call:
 
     def _invoke(self, connection: object) -> Any:
         return self.route.handler.call(connection, self.request, self.params)
+
+
+async def _await(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
 
 
 class HTTPCall(Call):

@@ -100,6 +100,7 @@ class Server:
         self._idle: asyncio.Event | None = None
         self.loop: asyncio.AbstractEventLoop
         self.timers: Timers
+        self.create_future: Callable[[], asyncio.Future[Any]]
         self.done: asyncio.Future[None]
         self.gathers: bool
 
@@ -123,6 +124,7 @@ class Server:
         """Take the loop that everything runs in; ``start`` does."""
         self.loop = loop
         self.timers = Timers(loop, self.clock)
+        self.create_future = loop.create_future
         self.done = loop.create_future()
         self.done.set_result(None)
         # asyncio's own joins them itself, or forgets to pause us (CVE-2024-12254).

@@ -9,12 +9,18 @@ ordinary one, so cancellation, timeouts, task groups and debug mode know nothing
 from __future__ import annotations
 
 import asyncio
-from asyncio import current_task
+import sys
 from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
 __all__ = ["Resumption", "resume"]
+
+if sys.version_info >= (3, 12):
+    current_task = asyncio.current_task
+else:
+    # What it does, without the Python around it; later it is C.
+    current_task = asyncio.tasks._current_tasks.get
 
 Resumption = tuple[Callable[[Any], object], Context]
 """What a task leaves with the future that it awaits: how to resume it, and in which context."""

@@ -27,6 +27,7 @@ __all__ = ["WebSocket"]
 
 Buffer = bytes | bytearray | memoryview
 Message = str | bytes
+_WHOLE = (str, bytes)
 
 
 class WebSocket(WebSocketBase):
@@ -110,7 +111,9 @@ class WebSocket(WebSocketBase):
             self._answering = True
             self._burst += 1
             return message
-        self._begin_receive()
+        if self._connection is None:
+            self._open()
+        self._answering = False
         message = None
         if inbox.items or self._ending:
             if self._burst >= MAX_BURST:
@@ -118,12 +121,13 @@ class WebSocket(WebSocketBase):
             message = self._next_message()
         while message is None:
             message = await self._arrival()
-            if message is None:
-                message = self._next_message()
-        self._answering = True
+            self._waiter = None
+            if message is not None:  # handed over, past the inbox
+                self._answering = True
+                return message
+            message = self._next_message()
         self._burst += 1
-        if not self._channel._reading:  # type: ignore[union-attr]  # there has been a message
-            self._caught_up()
+        self._caught_up()
         return message
 
     async def receive_text(self) -> str:
@@ -151,6 +155,7 @@ class WebSocket(WebSocketBase):
                 part = self._next_part(reader)
                 while part is None:
                     part = await self._arrival()
+                    self._waiter = None
                     if part is None:
                         part = self._next_part(reader)
                 self._answering = True
@@ -351,8 +356,7 @@ class WebSocket(WebSocketBase):
                 "let one task receive and pass messages on"
             )
         self._burst = 0
-        assert self._channel is not None
-        self._waiter = waiter = self._channel.server.loop.create_future()
+        self._waiter = waiter = self._channel.server.create_future()  # type: ignore[union-attr]
         return waiter
 
     async def _take_turns(self) -> None:
@@ -370,33 +374,32 @@ class WebSocket(WebSocketBase):
         waiter = self._waiter
         if waiter is not None and len(events) == 1 and self._local_close is None:
             message = events[0]
-            if isinstance(message, (str, bytes)) and self._resume(waiter, message):
+            if isinstance(message, _WHOLE) and self._resume(waiter, message):
                 return
         self._dispatch(events)
         if self._ending:
             self._release()
+        if self._inbox.full:
+            self._channel.stop_reading()  # type: ignore[union-attr]  # it has brought the events
         if waiter is None or not self._inbox.items or not self._resume(waiter, None):
             self._wake()
 
     def _resume(self, waiter: asyncio.Future[Message | None], message: Message | None) -> bool:
         """Resume the task that waits, with a message or to look for one, if it can be at once."""
-        self._waiter = None  # it may wait again before this is over
         loop = self._channel.server.loop  # type: ignore[union-attr]
-        if resumption := resume(waiter, message, loop, self._resumption):
-            self._resumption = resumption
-            return True
-        self._waiter = waiter
-        return False
+        resumption = resume(waiter, message, loop, self._resumption)
+        if resumption is None:
+            return False
+        self._resumption = resumption
+        return True
 
     def _wake(self) -> None:
         """Wake whoever waits for a message or the end, if either is there."""
         if self._ending:
             self._release()
         waiter = self._waiter
-        if waiter is not None and (self._ending or self._inbox.items):
-            self._waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
+        if waiter is not None and (self._ending or self._inbox.items) and not waiter.done():
+            waiter.set_result(None)
 
     def _release(self) -> None:
         """Wake everyone who waits for the end, or for an answer that will not come."""

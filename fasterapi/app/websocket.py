@@ -228,7 +228,8 @@ class WebSocketBase:
 
     def _begin_receive(self) -> None:
         """Note that the handler asks for a message, and so has answered the one before."""
-        self._open()
+        if self._connection is None:
+            self._open()
         self._answering = False
 
     def _next_message(self) -> Message | None:

@@ -69,20 +69,17 @@ class Receiving(Lifetime):
         if self._unarmed:
             self._arm(now)
         # The commonest read is one message: it costs one call into the kernels and no more.
-        if (
-            self._direct
-            and self.state is OPEN
-            and (payload := unwrap(data, self._masked)) is not None
-            and len(payload) <= self.limits.max_message_size
-        ):
-            first = data[0]
-            if first == FINAL_BINARY:
-                return [payload]
-            if first == FINAL_TEXT:
-                try:
-                    return [payload.decode()]
-                except UnicodeDecodeError:
-                    pass  # found again, and said, below
+        if self._direct and self.state is OPEN:
+            payload = unwrap(data, self._masked)
+            if payload is not None and len(payload) <= self.limits.max_message_size:
+                first = data[0]
+                if first == FINAL_TEXT:
+                    try:
+                        return [payload.decode()]
+                    except UnicodeDecodeError:
+                        pass  # found again, and said, below
+                elif first == FINAL_BINARY:
+                    return [payload]
         events: list[Event] = []
         if self._receiving:
             try:

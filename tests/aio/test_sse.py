@@ -20,7 +20,7 @@ from fasterapi import (
 )
 
 from .conftest import Runner
-from .memory import Network, get, turns
+from .memory import Network, get, turns, until
 
 LIMITS = Limits(
     sse_keepalive=15, sse_start_delay=0.5, write_timeout=30, close_timeout=2,
@@ -277,7 +277,7 @@ def test_a_reader_that_takes_nothing_is_cut_off(
         await net.pass_time(2, step=1)
         assert client.transport.aborted
         assert app.ends == [asyncio.CancelledError]
-        assert net.server.calls == set()
+        await until(lambda: net.server.calls == set())
 
     run(main())
     assert "Limits.write_timeout (30 s)" in caplog.text
