@@ -38,12 +38,12 @@ def receive_fasterapi(reads: list[bytes], *, pure: bool = False) -> Operation:
     """Receive with our core."""
     from fasterapi import Limits
     from fasterapi._speedups import pure as kernels
-    from fasterapi.protocol import Role, WebSocketConnection, connection, messages
+    from fasterapi.protocol import Role, WebSocketConnection, messages, receiving
 
     if pure:  # this process measures nothing else
-        connection.scan, connection.unwrap = kernels.scan, kernels.unwrap
-        connection.mask, messages.mask_into = kernels.mask, kernels.mask_into  # type: ignore[attr-defined]
-        messages.Utf8Validator = kernels.Utf8Validator  # type: ignore[misc]
+        for module in (receiving, messages):
+            for name in {"scan", "unwrap", "mask", "mask_into", "Utf8Validator"} & vars(module).keys():
+                setattr(module, name, getattr(kernels, name))
     ours = WebSocketConnection(Role.SERVER, limits=Limits(max_message_size=LIMIT))
 
     def receive() -> list[Any]:

@@ -20,7 +20,7 @@ if sys.version_info >= (3, 12):
     current_task = asyncio.current_task
 else:
     # What it does, without the Python around it; later it is C.
-    current_task = asyncio.tasks._current_tasks.get
+    current_task = asyncio.tasks._current_tasks.get  # type: ignore[attr-defined]
 
 Resumption = tuple[Callable[[Any], object], Context]
 """What a task leaves with the future that it awaits: how to resume it, and in which context."""
