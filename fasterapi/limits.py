@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 __all__ = [
-    "DEFAULT_LIMITS", "FREE_BURST", "MAX_BURST", "MAX_OPEN_PINGS", "MESSAGE_OVERHEAD",
-    "STREAM_PIECE", "Limits",
+    "DEFAULT_LIMITS", "FREE_BURST", "MAX_BURST", "MAX_OPEN_PINGS", "MAX_RETRY_DELAY",
+    "MESSAGE_OVERHEAD", "MIN_RETRY_DELAY", "STREAM_PIECE", "Limits",
 ]  # fmt: skip
 
 KIB = 1024
@@ -30,6 +30,12 @@ FREE_BURST = 4 * KIB
 
 MAX_OPEN_PINGS = 64
 """Pings of ours that may wait for a pong; older ones are forgotten."""
+
+MAX_RETRY_DELAY = 86_400.0
+"""Seconds that a client waits before it connects again, at most, whatever the server asks for."""
+
+MIN_RETRY_DELAY = 0.1
+"""Seconds from which delays grow when attempts fail and the server has asked for none."""
 
 STREAM_PIECE = 64 * KIB
 """Bytes of a ``Fragment`` at most, in streaming mode: a frame of any length goes through in pieces
@@ -83,6 +89,8 @@ class Limits:
             the browser reports the stream open. 0.5 s.
         max_event_size: A line, or the data of an event, that the parser accepts, in characters.
             Over it: ``EventStreamError``. 1 MiB.
+        max_reconnect_delay: How far the delay before a client's next attempt grows while one fails
+            after the other. Over it: it grows no further. 60 s.
         max_connections: Connections of one server. Over it: status 503. 10,000.
         max_threads: Threads of an app's pool for ``def`` handlers. Over it: status 503. 200.
     """
@@ -107,6 +115,7 @@ class Limits:
     sse_keepalive: float | None = 15.0
     sse_start_delay: float = 0.5
     max_event_size: int = 1 * MIB
+    max_reconnect_delay: float = 60.0
     max_connections: int = 10_000
     max_threads: int = 200
 

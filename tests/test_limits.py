@@ -29,6 +29,7 @@ DEFAULTS = {
     "sse_keepalive": 15.0,
     "sse_start_delay": 0.5,
     "max_event_size": 1_048_576,
+    "max_reconnect_delay": 60.0,
     "max_connections": 10_000,
     "max_threads": 200,
 }

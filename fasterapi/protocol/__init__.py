@@ -10,7 +10,7 @@ half.
 
 In reading order: ``codes``, ``events``, ``state``, ``frames``, ``messages``, ``extensions``,
 ``deflate``, ``keepalive``, ``flow``, ``connection``, ``headers``, ``http``, ``origin``, ``uri``,
-``handshake``, ``sse``, ``sse_parser``.
+``handshake``, ``sse``, ``sse_parser``, ``reconnect``, ``event_source``.
 """
 
 from __future__ import annotations
@@ -31,6 +31,13 @@ from ..limits import DEFAULT_LIMITS, Limits
 from .codes import CloseCode, Opcode, is_sendable
 from .connection import Role, WebSocketConnection
 from .deflate import Compression, PerMessageDeflate
+from .event_source import (
+    SOURCE_TRANSITIONS,
+    EventSource,
+    SourceState,
+    SourceTrigger,
+    is_event_stream,
+)  # fmt: skip
 from .events import Closed, Event, Fragment, Ping, Pong
 from .extensions import (
     Extension,
@@ -47,18 +54,20 @@ from .headers import Headers
 from .http import Request, Response
 from .keepalive import Keepalive
 from .origin import SAME_ORIGIN, Origins, is_allowed_origin
+from .reconnect import Backoff, Reconnect
 from .sse import ServerSentEvent, format_event
 from .sse_parser import EventStreamParser
 from .state import TRANSITIONS, State, Trigger, next_state
 
 __all__ = [
-    "DEFAULT_LIMITS", "SAME_ORIGIN", "TRANSITIONS", "ClientHandshake", "CloseCode", "Closed",
-    "Compression", "ConnectionClosed", "Event", "EventStreamError", "EventStreamParser",
-    "Extension", "ExtensionFactory", "ExtensionOffer", "FasterAPIError", "Fragment", "Frame",
-    "FrameError", "HandshakeError", "Headers", "Keepalive", "Limits", "LocalProtocolError",
-    "MessageTooBig", "Opcode", "Origins", "PayloadError", "PerMessageDeflate", "Ping",
-    "PolicyError", "Pong", "ReceiveQueue", "RemoteProtocolError", "Request", "Response", "Role",
-    "ServerHandshake", "ServerSentEvent", "State", "Trigger", "WebSocketConnection",
-    "WriteProgress", "accept_key", "format_event", "format_extensions", "is_allowed_origin",
+    "DEFAULT_LIMITS", "SAME_ORIGIN", "SOURCE_TRANSITIONS", "TRANSITIONS", "Backoff",
+    "ClientHandshake", "CloseCode", "Closed", "Compression", "ConnectionClosed", "Event",
+    "EventSource", "EventStreamError", "EventStreamParser", "Extension", "ExtensionFactory",
+    "ExtensionOffer", "FasterAPIError", "Fragment", "Frame", "FrameError", "HandshakeError",
+    "Headers", "Keepalive", "Limits", "LocalProtocolError", "MessageTooBig", "Opcode", "Origins",
+    "PayloadError", "PerMessageDeflate", "Ping", "PolicyError", "Pong", "ReceiveQueue", "Reconnect",
+    "RemoteProtocolError", "Request", "Response", "Role", "ServerHandshake", "ServerSentEvent",
+    "SourceState", "SourceTrigger", "State", "Trigger", "WebSocketConnection", "WriteProgress",
+    "accept_key", "format_event", "format_extensions", "is_allowed_origin", "is_event_stream",
     "is_sendable", "is_websocket_request", "negotiate", "next_state", "parse_extensions",
 ]  # fmt: skip
