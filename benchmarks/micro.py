@@ -41,8 +41,9 @@ def receive_fasterapi(reads: list[bytes], *, pure: bool = False) -> Operation:
     from fasterapi.protocol import Role, WebSocketConnection, messages, receiving
 
     if pure:  # this process measures nothing else
+        names = {"scan", "unwrap", "mask", "mask_into", "Utf8Validator"}
         for module in (receiving, messages):
-            for name in {"scan", "unwrap", "mask", "mask_into", "Utf8Validator"} & vars(module).keys():
+            for name in names & vars(module).keys():
                 setattr(module, name, getattr(kernels, name))
     ours = WebSocketConnection(Role.SERVER, limits=Limits(max_message_size=LIMIT))
 
