@@ -68,26 +68,48 @@ class Outflow:
         """Whether bytes wait for the loop."""
         return self._size > 0
 
+    def has_room(self) -> bool:
+        """Tell whether the transport takes more."""
+        return not self._full and self._size <= self._high_water
+
     def put(self, data: bytes) -> None:
         """Write ``data``; from a thread, wait while the transport is full.
 
         Raises:
             ConnectionClosed: If nobody is left to read it.
         """
+        if not self.in_loop():
+            self.wait()
+        self.put_now(data)
+
+    def wait(self) -> None:
+        """Wait while the transport is full; ``ConnectionClosed`` if nobody is left to read it."""
+        with self._changed:
+            while not self._lost and not self.has_room():
+                self._changed.wait()
+            if self._lost:
+                raise ConnectionClosed
+
+    def put_now(self, data: bytes) -> bool:
+        """Write ``data`` without waiting; tell whether there is room for more.
+
+        Raises:
+            ConnectionClosed: If nobody is left to read it.
+        """
         in_loop = self.in_loop()
         with self._changed:
-            while not in_loop and not self._lost and (self._full or self._size > self._high_water):
-                self._changed.wait()
             if self._lost:
                 raise ConnectionClosed
             self._chunks.append(data)
             self._size += len(data)
             schedule = not in_loop and not self._scheduled
             self._scheduled = self._scheduled or schedule
+            room = self.has_room()
         if in_loop:
             self._carry()
         elif schedule:
             self.call_soon(self._carry)
+        return in_loop or room
 
     def call_soon(self, function: Callable[..., Any], *args: Any) -> None:
         """Have the loop call a function; a loop that is closed does not."""
@@ -253,7 +275,12 @@ class BridgeStream:
 
     Args:
         http: The connection whose transport it will be.
+
+    Attributes:
+        corks: It does not: what is sent in one turn of the loop is joined anyway.
     """
+
+    corks = False
 
     def __init__(self, http: HTTPProtocol) -> None:
         self._high_water = http.limits.receive_high_water
@@ -262,7 +289,6 @@ class BridgeStream:
         self._ended = False
         self._waiting = False  # a thread in recv
         self._watched = False
-        self._timeout: float | None = None
         self._protocol: BridgeWebSocketProtocol | None = None
         self.outflow = Outflow(
             http.server.loop,
@@ -273,24 +299,27 @@ class BridgeStream:
 
     # ---------------------------------------------------------------------------- in a thread
 
-    def recv(self, size: int) -> bytes:
+    def recv(self, size: int, timeout: float | None = None) -> bytes:
         """Wait for bytes; ``b""`` is the end.
 
         Raises:
-            TimeoutError: After the time set.
+            TimeoutError: After ``timeout`` seconds.
             BlockingIOError: In the loop's thread, which never waits.
         """
+        if not self.outflow.in_loop():
+            with self._arrived:
+                self._waiting = True
+                in_time = self._arrived.wait_for(lambda: self._incoming or self._ended, timeout)
+                self._waiting = False
+            if not in_time:
+                raise TimeoutError("no message arrived in time")
+        return self.recv_now(size)
+
+    def recv_now(self, size: int) -> bytes:
+        """Give what has arrived; ``BlockingIOError`` if it is nothing."""
         with self._arrived:
             if not self._incoming and not self._ended:
-                if self.outflow.in_loop():
-                    raise BlockingIOError
-                self._waiting = True
-                in_time = self._arrived.wait_for(
-                    lambda: self._incoming or self._ended, self._timeout
-                )
-                self._waiting = False
-                if not in_time:
-                    raise TimeoutError("no message arrived in time")
+                raise BlockingIOError
             data = bytes(self._incoming[:size])
             del self._incoming[:size]
             resume = len(self._incoming) <= self._high_water // 2 < len(self._incoming) + len(data)
@@ -298,16 +327,27 @@ class BridgeStream:
             self.outflow.call_soon(self._resume)
         return data
 
-    def sendall(self, data: bytes) -> None:
-        """Write ``data``, waiting for room; ``BrokenPipeError`` if nobody is left to read it."""
+    def send_now(self, data: bytes) -> bool:
+        """Take ``data``; tell whether there is room. ``BrokenPipeError`` if nobody is left."""
+        if not data:
+            return self.is_writable()
         try:
-            self.outflow.put(data)
+            return self.outflow.put_now(data)
         except ConnectionClosed:
             raise BrokenPipeError("the client is gone") from None
 
-    def settimeout(self, seconds: float | None) -> None:
-        """Set how long ``recv`` waits."""
-        self._timeout = seconds
+    def wait_writable(self) -> None:
+        """Wait for room; ``BlockingIOError`` in the loop's thread, which never waits."""
+        if self.outflow.in_loop():
+            raise BlockingIOError
+        try:
+            self.outflow.wait()
+        except ConnectionClosed:
+            raise BrokenPipeError("the client is gone") from None
+
+    def end_reading(self) -> None:
+        """Have the handler go on, as if the client had ended its half."""
+        self.feed_eof()
 
     def close(self) -> None:
         """End the connection."""
@@ -316,7 +356,8 @@ class BridgeStream:
 
     def is_writable(self) -> bool:
         """Tell whether the transport takes more."""
-        return self._protocol is None or not self._protocol._paused
+        paused = self._protocol is not None and self._protocol._paused
+        return not paused and self.outflow.has_room()
 
     def rest(self) -> None:
         """Have the loop read for a handler that does not."""
@@ -433,9 +474,9 @@ class BridgeWebSocketProtocol(WebSocketChannel):
 
     def settle(self) -> None:
         """See to the transport's end, unless a thread is about to write and has time to."""
-        writing = self.websocket.writing or self._stream.outflow.busy
-        overdue = self.connection.finished and not self.peer_ended
-        if overdue or not writing:
-            super().settle()
-        else:
-            self.reschedule()
+        with self.websocket._lock:  # or bytes might be between the connection and the outflow
+            overdue = self.connection.finished and not self.peer_ended
+            if overdue or not self._stream.outflow.busy:
+                super().settle()
+            else:
+                self.reschedule()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..app.log import log_end, log_fault
 from ..app.websocket import WebSocketBase
 from ..protocol.connection import WebSocketConnection
 from ..protocol.events import Event
@@ -63,7 +62,7 @@ class WebSocketChannel(Channel):
         super().connection_lost(error)
         self.server.forget(self)
         self._take_eof()
-        self._log_end()
+        self.websocket._log_end(self.server.clock() - self._began, self.server.access_log)
 
     def _take_eof(self) -> None:
         """Tell the protocol that the peer sends no more."""
@@ -91,17 +90,6 @@ class WebSocketChannel(Channel):
         """The handler has caught up."""
         self.connection.reading = True
         self.read(True)
-
-    def _log_end(self) -> None:
-        websocket = self.websocket
-        # The reason may be the peer's, and hold a line of a log that nobody wrote.
-        reason = f" {websocket.close_reason!r}" if websocket.close_reason else ""
-        detail = f"closed {websocket.close_code}{reason}"
-        if self.connection.failed:
-            log_fault(self.client, f'"WebSocket {websocket.request.target}" {detail}')
-        if self.server.access_log:
-            seconds = self.server.clock() - self._began
-            log_end(websocket.request, "WebSocket", detail, seconds)
 
 
 class WebSocketProtocol(WebSocketChannel):

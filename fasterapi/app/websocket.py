@@ -23,6 +23,7 @@ from ..protocol.state import OPEN, State
 from .exchange import Exchange
 from .handlers import NO_PARAMS
 from .inbox import Inbox, PartReader
+from .log import log_end, log_fault
 from .outcome import unwrap
 from .responses import error_response
 
@@ -361,6 +362,21 @@ class WebSocketBase:
             self._respond(error_response(503, "shutting down"))
         else:
             self._close(1001, "the server is shutting down")
+
+    def _log_end(self, seconds: float, access: bool) -> None:
+        """Log how the connection has closed.
+
+        Args:
+            seconds: How long it was open.
+            access: Whether the access log is wanted.
+        """
+        # The reason may be the peer's, and hold a line of a log that nobody wrote.
+        reason = f" {self.close_reason!r}" if self.close_reason else ""
+        detail = f"closed {self.close_code}{reason}"
+        if self._connection is not None and self._connection.failed:
+            log_fault(self.request.client, f'"WebSocket {self.request.target}" {detail}')
+        if access:
+            log_end(self.request, "WebSocket", detail, seconds)
 
     # ----------------------------------------------------------------------- the handler's end
 

@@ -88,20 +88,28 @@ class WriteProgress:
         limits: ``write_high_water``, ``max_write_buffer`` and ``write_timeout`` count.
     """
 
-    __slots__ = ("_buffered", "_limits", "_since")
+    __slots__ = ("_buffered", "_limits", "_moved", "_since")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._buffered = 0
+        self._moved = 0
         self._since: float | None = None
 
-    def update(self, buffered: int, now: float) -> None:
-        """Note how many bytes wait at the time ``now``; fewer than before is progress."""
+    def update(self, buffered: int, now: float, moved: int = 0) -> None:
+        """Note how many bytes wait at the time ``now``; fewer than before is progress.
+
+        Args:
+            buffered: Bytes that wait.
+            now: The time, in seconds.
+            moved: How many have been taken so far, of whoever counts them: more than before is
+                progress too, even if as many wait again.
+        """
         if not buffered:
             self._since = None
-        elif self._since is None or buffered < self._buffered:
+        elif self._since is None or buffered < self._buffered or moved != self._moved:
             self._since = now
-        self._buffered = buffered
+        self._buffered, self._moved = buffered, moved
 
     def deadline(self) -> float | None:
         """Tell when to look again: the write timeout from the last progress, in seconds."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .sse import SyncSSEConnection
-from .stream import ByteStream
+from .stream import ByteStream, SocketStream
 from .threads import ThreadPool
 from .websocket import SyncWebSocket
 
-__all__ = ["ByteStream", "SyncSSEConnection", "SyncWebSocket", "ThreadPool"]
+__all__ = ["ByteStream", "SocketStream", "SyncSSEConnection", "SyncWebSocket", "ThreadPool"]

@@ -1,13 +1,25 @@
-"""The blocking byte stream that ``SyncWebSocket`` stands on: four verbs, and two for its watcher.
+"""Blocking byte streams: what ``SyncWebSocket`` stands on, and a socket as one.
 
-A socket is one, and so is the bridge from a thread into an event loop.
+A stream is read by one thread at a time, which may wait, or by a watcher, which does not; its
+writers take turns and never wait while it is theirs. Who takes turns with whom is the session's
+affair. The bridge from a thread into an event loop is a stream too.
 """
 
 from __future__ import annotations
 
+import select
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
-__all__ = ["ByteStream"]
+from ..limits import DEFAULT_LIMITS
+
+__all__ = ["ByteStream", "SocketStream"]
+
+_AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
+_PUSH_SIZE = 1 << 18
 
 
 class ByteStream(Protocol):
@@ -15,23 +27,202 @@ class ByteStream(Protocol):
 
     While a handler waits for a message it reads the stream itself. While it is busy elsewhere a
     watcher does, by calling the session's ``pump`` when there is something to read; ``rest``
-    tells the watcher that the handler reads no longer.
+    tells the watcher to look at the session soon.
+
+    Attributes:
+        corks: Whether the watcher also writes what a session has queued and left.
     """
 
-    def recv(self, size: int) -> bytes:
-        """Wait for bytes; ``b""`` is the end. ``TimeoutError`` after the time set."""
+    corks: bool
 
-    def sendall(self, data: bytes) -> None:
-        """Write all of ``data``, waiting for room; ``OSError`` if nobody is left to take it."""
+    def recv(self, size: int, timeout: float | None = None) -> bytes:
+        """Wait for bytes; ``b""`` is the end. ``TimeoutError`` after ``timeout`` seconds."""
 
-    def settimeout(self, seconds: float | None) -> None:
-        """Set how long ``recv`` waits; ``None``: for ever."""
+    def recv_now(self, size: int) -> bytes:
+        """Give what has arrived, without waiting; ``BlockingIOError`` if it is nothing."""
 
-    def close(self) -> None:
-        """End the connection."""
+    def send_now(self, data: bytes) -> bool:
+        """Take ``data`` without waiting, behind what waits already; ``b""`` pushes that on.
+
+        Returns:
+            Whether all of it is on its way; if it is not, wait with ``wait_writable``.
+
+        Raises:
+            OSError: If nobody is left to take it.
+        """
+
+    def wait_writable(self) -> None:
+        """Wait for room to push on. ``TimeoutError`` if the peer takes nothing for too long."""
 
     def is_writable(self) -> bool:
-        """Tell whether there is room for more; ``sendall`` would not wait for long."""
+        """Tell whether nothing waits to be written."""
 
     def rest(self) -> None:
-        """Nobody waits in ``recv`` any more: the watcher reads from now on."""
+        """Have the watcher look at the session: it reads no longer, or has a deadline."""
+
+    def end_reading(self) -> None:
+        """Have whoever waits in ``recv`` go on, as if the peer had ended its half."""
+
+    def close(self) -> None:
+        """End the connection; whoever waits in ``recv`` or ``wait_writable`` goes on."""
+
+
+class SocketStream:
+    """A connected socket as a byte stream; see ``ByteStream``.
+
+    Args:
+        sock: It becomes a blocking one, and is closed by ``release``.
+        write_timeout: Seconds that the peer has to take a byte while some wait.
+
+    Attributes:
+        corks: As in ``ByteStream``.
+        moved: Bytes that the system took after they had to wait.
+        on_rest: What ``rest`` calls; set by whoever watches the stream.
+        write_timeout: As given.
+    """
+
+    __slots__ = ("_socket", "_unsent", "corks", "moved", "on_rest", "write_timeout")
+
+    def __init__(
+        self, sock: socket.socket, *, write_timeout: float = DEFAULT_LIMITS.write_timeout
+    ) -> None:
+        sock.setblocking(True)
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = sock
+        self._unsent = bytearray()
+        self.corks = False
+        self.moved = 0
+        self.on_rest: Callable[[], None] | None = None
+        self.write_timeout = write_timeout
+
+    # ------------------------------------------------------------------------------- reading
+
+    def recv(self, size: int, timeout: float | None = None) -> bytes:
+        """Wait for bytes; ``b""`` is the end.
+
+        Raises:
+            TimeoutError: After ``timeout`` seconds.
+            OSError: If the connection was reset.
+        """
+        if timeout is None:
+            return self._socket.recv(size)
+        end = time.monotonic() + timeout
+        while self._wait(select.POLLIN, end - time.monotonic()):
+            try:
+                return self.recv_now(size)
+            except BlockingIOError:
+                pass  # somebody else was quicker, or the system was wrong
+        raise TimeoutError("nothing arrived in time")
+
+    def recv_now(self, size: int) -> bytes:
+        """Give what has arrived; ``BlockingIOError`` if it is nothing."""
+        return self._socket.recv(size, _AT_ONCE)
+
+    # ------------------------------------------------------------------------------- writing
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the system has not taken yet."""
+        return len(self._unsent)
+
+    def is_writable(self) -> bool:
+        """Tell whether nothing waits to be written."""
+        return not self._unsent
+
+    def send_now(self, data: bytes) -> bool:
+        """Take ``data`` without waiting; tell whether all of it is on its way.
+
+        Raises:
+            OSError: If the connection is gone.
+        """
+        if self._unsent:
+            self._unsent += data
+            return self._push()
+        if not data:
+            return True
+        try:
+            sent = self._socket.send(data, _AT_ONCE)
+        except BlockingIOError:
+            sent = 0
+        if sent == len(data):
+            return True
+        self._unsent += memoryview(data)[sent:]
+        return False
+
+    def _push(self) -> bool:
+        unsent = self._unsent
+        while unsent:
+            try:
+                sent = self._socket.send(unsent[:_PUSH_SIZE], _AT_ONCE)
+            except BlockingIOError:
+                return False
+            del unsent[:sent]
+            self.moved += sent
+        return True
+
+    def wait_writable(self) -> None:
+        """Wait for room.
+
+        Raises:
+            TimeoutError: If there is none for ``write_timeout``.
+        """
+        if not self._wait(select.POLLOUT, self.write_timeout):
+            raise TimeoutError(self.stalled)
+
+    @property
+    def stalled(self) -> str:
+        """What to say of a peer that takes nothing."""
+        return f"it took no byte for Limits.write_timeout ({self.write_timeout:g} s)"
+
+    def sendall(self, data: bytes) -> None:
+        """Write all of ``data``, waiting for room. Errors as in ``wait_writable``, and OSError."""
+        done = self.send_now(data)
+        while not done:
+            self.wait_writable()
+            done = self.send_now(b"")
+
+    def _wait(self, event: int, seconds: float) -> bool:
+        """Wait until the socket is ready, or shut down; tell whether it is."""
+        poll = select.poll()
+        poll.register(self._socket, event)
+        return bool(poll.poll(max(0.0, seconds) * 1000))
+
+    # ------------------------------------------------------------------------------ the rest
+
+    def rest(self) -> None:
+        """Have the watcher look at the session."""
+        if self.on_rest is not None:
+            self.on_rest()
+
+    def fileno(self) -> int:
+        """Give the descriptor to watch; -1 after ``release``."""
+        return self._socket.fileno()
+
+    def getpeername(self) -> object:
+        """Give the peer's address, as a socket does."""
+        return self._socket.getpeername()
+
+    def shut_write(self) -> None:
+        """End our half of the connection; the peer may go on."""
+        self._shut(socket.SHUT_WR)
+
+    def end_reading(self) -> None:
+        """Have whoever waits in ``recv`` go on, as if the peer had ended its half."""
+        self._shut(socket.SHUT_RD)
+
+    def close(self) -> None:
+        """End the connection; whoever waits goes on. The descriptor stays until ``release``."""
+        self._shut(socket.SHUT_RDWR)
+
+    def release(self) -> None:
+        """Give the descriptor back; only when no thread can be waiting on it any more.
+
+        The system may give its number to another connection at once, and a thread that is late
+        would read that one's bytes.
+        """
+        self._socket.close()
+
+    def _shut(self, how: int) -> None:
+        with suppress(OSError):  # it is gone already
+            self._socket.shutdown(how)

@@ -1,75 +1,43 @@
-"""``SyncWebSocket``: what a ``def`` handler gets, on a blocking byte stream.
+"""``SyncWebSocket``: what a ``def`` handler gets, on a blocking byte stream: its verbs.
 
-The session's state and rules are ``app.websocket``'s, the protocol's are the core's. What is here
-reads, writes and waits, and keeps threads apart:
-
-* ``_lock`` guards the session and the connection; nothing blocks while it is held;
-* ``_reading`` belongs to whoever reads the stream: the handler in ``receive``, or the watcher;
-* ``_sending`` keeps writes in order; what is queued meanwhile is written by whoever holds it.
+The session's state and rules are ``app.websocket``'s, the protocol's are the core's, and how bytes
+come and go is ``session``'s.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from ..app.websocket import Received, WebSocketBase
-from ..errors import ConcurrentReceive, ConnectionClosed, LocalProtocolError
-from ..protocol.events import Event, Fragment
+from ..app.websocket import Received
+from ..errors import ConnectionClosed, LocalProtocolError
+from ..protocol.events import Fragment
 from ..protocol.headers import HeaderPairs
-from ..protocol.state import State
-from .stream import ByteStream
+from .session import BlockingSession
 
 __all__ = ["SyncWebSocket"]
 
 Buffer = bytes | bytearray | memoryview
 Message = str | bytes
 
-_READ_SIZE = 65536
+
 _MARGIN = 1.0
 """Seconds after ``close_timeout`` in which whoever keeps the deadlines has noticed it."""
 
 
-class SyncWebSocket(WebSocketBase):
+class SyncWebSocket(BlockingSession):
     """A WebSocket for ``def`` handlers; every method may be called from any thread.
 
     The handshake is accepted at the first send or receive, or by ``accept``; until then ``reject``
     declines it. ``send`` and its kin block while the peer reads slowly. The peer's going raises
     ``ConnectionClosed``, from ``receive`` and ``send`` alike; a handler may let it escape.
 
-    See ``WebSocketBase`` for its attributes, and:
-
-    Attributes:
-        writing: Whether bytes are on their way from the connection to the stream.
+    See ``WebSocketBase`` for its attributes.
     """
 
-    __slots__ = (
-        "_clock", "_done", "_lock", "_on_attach", "_opening", "_pings", "_reading", "_receiving",
-        "_sending", "_stream", "writing",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        *args: Any,
-        stream: ByteStream,
-        attach: Callable[[SyncWebSocket], None],
-        clock: Callable[[], float],
-        **options: Any,
-    ) -> None:
-        super().__init__(*args, **options)
-        self._on_attach = attach
-        self._stream = stream
-        self._clock = clock
-        self._lock = threading.RLock()
-        self._opening = threading.Lock()
-        self._reading = threading.Lock()
-        self._sending = threading.Lock()
-        self._done = threading.Event()
-        self._pings: dict[bytes, tuple[threading.Event, list[float]]] = {}
-        self._receiving = False
-        self.writing = False
+    __slots__ = ()
 
     # --------------------------------------------------------------------------- handshake
 
@@ -171,24 +139,33 @@ class SyncWebSocket(WebSocketBase):
             ConnectionClosed: If nothing can be sent any more.
             LocalProtocolError: If a fragmented message is unfinished, or text is not valid Unicode.
         """
-        self._ensure_open()
+        if self._connection is None:
+            self._ensure_open()
         with self._lock:
             self._send_message(message, compress)
-        self.write_out()
+            written = self._write_soon()
+        if not written:
+            self._await_room()
 
     def send_text(self, text: str, *, compress: bool | None = None) -> None:
         """Send a text message; see ``send``."""
-        self._ensure_open()
+        if self._connection is None:
+            self._ensure_open()
         with self._lock:
             self._sendable().send_text(text, compress=compress)
-        self.write_out()
+            written = self._write_soon()
+        if not written:
+            self._await_room()
 
     def send_binary(self, data: Buffer, *, compress: bool | None = None) -> None:
         """Send a binary message; see ``send``."""
-        self._ensure_open()
+        if self._connection is None:
+            self._ensure_open()
         with self._lock:
             self._sendable().send_binary(data, compress=compress)
-        self.write_out()
+            written = self._write_soon()
+        if not written:
+            self._await_room()
 
     send_bytes = send_binary
 
@@ -218,7 +195,9 @@ class SyncWebSocket(WebSocketBase):
         self._ensure_open()
         with self._lock:
             self._sendable().send_fragment(part, fin=fin, compress=compress)
-        self.write_out()
+            written = self._write()
+        if not written:
+            self._await_room()
 
     def ping(self, payload: bytes | str | None = None, timeout: float | None = None) -> float:
         """Send a ping and wait for its pong.
@@ -245,7 +224,7 @@ class SyncWebSocket(WebSocketBase):
             connection.ping(payload, now=self._clock())
             self._pings[payload] = answered, latency
         self.write_out()
-        if not answered.wait(timeout):
+        if not self._await(answered, timeout):
             with self._lock:
                 self._pings.pop(payload, None)
             raise TimeoutError(f"no pong within {timeout} s")
@@ -276,7 +255,7 @@ class SyncWebSocket(WebSocketBase):
             self._close(code, reason)
         self.write_out()
         if self._connection is not None:
-            self._done.wait(self._limits.close_timeout + _MARGIN)
+            self._await(self._done, self._limits.close_timeout + _MARGIN)
 
     def _close(self, code: int, reason: str) -> None:
         if self._undecided:
@@ -299,165 +278,3 @@ class SyncWebSocket(WebSocketBase):
         """
         self._ensure_open()
         return self._done.wait(timeout)
-
-    # --------------------------------------------------------------------------- the watcher
-
-    def pump(self) -> None:
-        """Read what has arrived, for a handler that is busy elsewhere. Never blocks.
-
-        Whoever watches the stream calls it when there is something to read.
-        """
-        if not self._reading.acquire(blocking=False):
-            return
-        try:
-            while not self._inbox.full and self._read():
-                pass
-        except TimeoutError:
-            pass  # the handler was quicker
-        finally:
-            self._reading.release()
-        self.write_out(blocking=False)
-
-    def tick(self, now: float) -> float | None:
-        """Do what is due, and give the next deadline; called by whoever watches the stream."""
-        with self._lock:
-            if self._connection is None:
-                return None
-            self._take(self._connection.tick(now))
-        self.write_out(blocking=False)
-        return self._connection.next_deadline()
-
-    def shut_down(self) -> None:
-        """Close with 1001, for the server stops. Never blocks."""
-        self._shut_down()
-        self.write_out(blocking=False)
-
-    def lose(self) -> None:
-        """Take the stream's end, whatever was under way."""
-        with self._lock:
-            if self._connection is None:
-                self._ended(1006, "")
-            else:
-                self._take(self._connection.receive_eof(self._clock()))
-            self._release()
-
-    # ------------------------------------------------------------------------- the other side
-
-    def _ensure_open(self) -> None:
-        """Accept outside the lock: the response goes over the transport, which may block."""
-        if self._connection is None:
-            with self._opening:
-                self._open()
-            self.write_out()
-
-    def _attach(self, rest: bytes) -> None:
-        assert self._connection is not None
-        with self._lock:
-            self._take(self._connection.receive_data(rest, self._clock()))
-        self._on_attach(self)
-        self._stream.rest()
-
-    def _take(self, events: list[Event]) -> None:
-        self._dispatch(events)
-        if self._connection is not None:
-            self._connection.reading = not self._inbox.full
-        if self._ending:
-            self._release()
-
-    def _release(self) -> None:
-        self._done.set()
-        pings, self._pings = self._pings, {}
-        for answered, _ in pings.values():
-            answered.set()
-
-    def _answered_ping(self, payload: bytes, latency: float) -> None:
-        answered, result = self._pings.pop(payload, (None, []))
-        if answered is not None:
-            result.append(latency)
-            answered.set()
-
-    def _flush(self) -> None:
-        """Leave it: whoever calls the session writes out when it has released the lock."""
-
-    def _wait_for(
-        self, take: Callable[[], Message | Fragment | None], timeout: float | None
-    ) -> Message | Fragment:
-        """Read the stream until ``take`` finds something."""
-        deadline = None if timeout is None else self._clock() + timeout
-        with self._lock:
-            if self._receiving:
-                raise ConcurrentReceive(
-                    "another thread is waiting in receive() of this WebSocket; "
-                    "let one thread receive and pass messages on"
-                )
-            self._receiving = True
-            self._begin_receive()
-        try:
-            with self._reading:
-                while True:
-                    with self._lock:
-                        found = take()
-                    if found is not None:
-                        return found
-                    self._stream.settimeout(
-                        None if deadline is None else max(0.0, deadline - self._clock())
-                    )
-                    self._read()
-                    self.write_out(blocking=False)
-        finally:
-            self._receiving = False
-            self._stream.rest()
-            self.write_out()
-
-    def _read(self) -> bool:
-        """Read the stream once; tell whether there may be more to read."""
-        try:
-            data = self._stream.recv(_READ_SIZE)
-        except BlockingIOError:
-            raise TimeoutError("nothing to read yet") from None
-        except TimeoutError:
-            raise
-        except OSError:
-            data = b""  # a reset is an end like any other
-        with self._lock:
-            connection = self._open()
-            now = self._clock()
-            if data:
-                self._take(connection.receive_data(data, now))
-            else:
-                self._take(connection.receive_eof(now))
-        return bool(data)
-
-    def write_out(self, blocking: bool = True) -> None:
-        """Write what is queued; if another thread is writing, it writes that too.
-
-        Args:
-            blocking: Whether to wait for that thread, and for room.
-        """
-        wrote = False
-        while (
-            self._has_data()
-            and (blocking or self._stream.is_writable())
-            and self._sending.acquire(blocking)
-        ):
-            try:
-                wrote = True
-                with self._lock:
-                    self.writing = True
-                    data = self._data_to_send()
-                self._stream.sendall(data)
-            except OSError:
-                self.lose()
-                return
-            finally:
-                self.writing = False
-                self._sending.release()
-        if wrote and self.state is not State.OPEN:
-            self._stream.rest()  # whoever watches sees to the transport's end
-
-    def _has_data(self) -> bool:
-        with self._lock:
-            hold = self._answering or bool(self._inbox)
-            return self._connection is not None and self._connection.has_data_to_send(
-                hold_close=hold
-            )

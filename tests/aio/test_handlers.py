@@ -183,6 +183,7 @@ def test_a_crash_is_logged_with_where_it_happened(
         await client.send(get(path))
         await until(lambda: client.transport.written)
         assert client.response()[0] == 500
+        await until(lambda: crashes(caplog))  # a thread says so when it has answered
 
     run(main())
     (record,) = crashes(caplog)

@@ -102,6 +102,15 @@ def test_the_deadline_counts_from_the_last_progress() -> None:
     assert progress.deadline() == 60.0
 
 
+def test_bytes_that_moved_are_progress_whatever_waits_again() -> None:
+    progress = WriteProgress(LIMITS)
+    progress.update(100, 10.0, moved=0)
+    progress.update(100, 20.0, moved=0)
+    assert progress.deadline() == 40.0
+    progress.update(200, 30.0, moved=100)
+    assert progress.deadline() == 60.0
+
+
 def test_a_peer_that_takes_nothing_stalls() -> None:
     progress = WriteProgress(LIMITS)
     progress.update(100, 10.0)

@@ -35,7 +35,9 @@ class Pipe:
         self.ended = False
         self.broken = False
         self.written = bytearray()
-        self.timeout: float | None = None
+        self.corks = False
+        self.unsent = bytearray()
+        self.waiting = 0
         self.rests = 0
         self.room = threading.Event()
         self.room.set()
@@ -51,33 +53,46 @@ class Pipe:
             self.ended = True
             self.arrived.notify_all()
 
-    def recv(self, size: int) -> bytes:
+    def recv(self, size: int, timeout: float | None = None) -> bytes:
+        if threading.current_thread() is not threading.main_thread():
+            with self.arrived:
+                if not self.arrived.wait_for(lambda: self.incoming or self.ended, timeout):
+                    raise TimeoutError("nothing came")
+        return self.recv_now(size)
+
+    def recv_now(self, size: int) -> bytes:
         with self.arrived:
-            if threading.current_thread() is threading.main_thread():
-                if not self.incoming and not self.ended:
-                    raise BlockingIOError
-            elif not self.arrived.wait_for(lambda: self.incoming or self.ended, self.timeout):
-                raise TimeoutError("nothing came")
+            if not self.incoming and not self.ended:
+                raise BlockingIOError
             if self.broken:
                 raise ConnectionResetError
             data = bytes(self.incoming[:size])
             del self.incoming[:size]
             return data
 
-    def sendall(self, data: bytes) -> None:
+    def send_now(self, data: bytes) -> bool:
         if self.broken:
             raise BrokenPipeError
-        assert self.room.wait(SECONDS)
-        self.written += data
+        self.unsent += data
+        if self.room.is_set():
+            self.written += self.unsent
+            self.unsent.clear()
+        return not self.unsent
 
-    def settimeout(self, seconds: float | None) -> None:
-        self.timeout = seconds
+    def wait_writable(self) -> None:
+        self.waiting += 1
+        if not self.room.wait(SECONDS):
+            raise TimeoutError("it took no byte")
 
     def close(self) -> None:
         self.broken = True
+        self.end()
+
+    def end_reading(self) -> None:
+        self.end()
 
     def is_writable(self) -> bool:
-        return self.room.is_set()
+        return not self.unsent
 
     def rest(self) -> None:
         self.rests += 1
@@ -352,7 +367,7 @@ def test_sending_waits_for_room(session: Session) -> None:
     session.ws.accept()
     session.pipe.room.clear()
     with elsewhere(session.ws.send, "large"), elsewhere(session.ws.send, "second"):
-        wait_until(lambda: session.ws.writing)
+        wait_until(lambda: session.pipe.waiting == 2)
         assert session.heard() == []
         session.pipe.room.set()
     assert sorted(session.heard()) == ["large", "second"]
@@ -374,7 +389,8 @@ def test_a_watcher_does_not_wait_for_room(session: Session) -> None:
 def test_a_stream_that_breaks_is_the_end(session: Session) -> None:
     session.ws.accept()
     session.pipe.broken = True
-    session.ws.send("into the void")
+    with pytest.raises(ConnectionClosed):
+        session.ws.send("into the void")
     assert session.ws.close_code == 1006
     with pytest.raises(ConnectionClosed):
         session.ws.send("again")

@@ -1,0 +1,324 @@
+"""What ``SyncWebSocket`` does under its verbs: it reads, writes, waits, and keeps threads apart.
+
+``_lock`` guards the session, the connection and writing; nothing blocks while it is held. Two
+things are done without it: whoever waits for a message reads the stream, having said so by
+``waiting``, which keeps the watcher from reading; and whoever waits for room waits on the stream,
+and then goes on under the lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from ..app.log import log_fault
+from ..app.websocket import WebSocketBase
+from ..errors import ConcurrentReceive, ConnectionClosed
+from ..protocol.events import Event, Fragment
+from ..protocol.state import OPEN
+from .stream import ByteStream
+
+__all__ = ["BlockingSession"]
+
+Message = str | bytes
+
+_READ_SIZE = 65536
+_READS = 16
+"""Reads of one call of ``pump``, before others are served."""
+
+
+class BlockingSession(WebSocketBase):
+    """A WebSocket on a blocking byte stream, without its verbs.
+
+    Args:
+        args, options: As for ``WebSocketBase``.
+        stream: Its bytes.
+        attach: Called once, when the handshake is accepted and ``stream`` is the WebSocket's.
+        clock: The time in seconds.
+
+    Attributes:
+        ended: Whether the peer has ended its half of the stream.
+        lost: Whether nobody is left to write to.
+        reads: How often the stream has been read by whoever waited for it.
+        waiting: Whether a thread is reading the stream now, and the watcher has to leave it alone.
+    """
+
+    __slots__ = (
+        "_clock", "_done", "_lock", "_on_attach", "_opening", "_pings", "_reading", "_receiving",
+        "_stream", "ended", "lost", "reads", "waiting",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *args: Any,
+        stream: ByteStream,
+        attach: Callable[[Any], None],
+        clock: Callable[[], float],
+        **options: Any,
+    ) -> None:
+        super().__init__(*args, **options)
+        self._on_attach = attach
+        self._stream = stream
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._opening = threading.Lock()
+        self._done = threading.Event()
+        self._pings: dict[bytes, tuple[threading.Event, list[float]]] = {}
+        self._reading = threading.Lock()  # whoever waits for a message, apart from the watcher
+        self._receiving = False
+        self.waiting = False
+        self.reads = 0
+        self.lost = False
+        self.ended = False
+
+    # --------------------------------------------------------------------------- the watcher
+
+    def pump(self) -> None:
+        """Read what has arrived, for a handler that is busy elsewhere. Never blocks.
+
+        Whoever watches the stream calls it when there is something to read.
+        """
+        with self._lock:
+            self._read_now()
+            self._write()
+
+    def _read_now(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        for _ in range(_READS):
+            if self.waiting or (self._inbox.full and connection.state is OPEN):
+                return
+            try:
+                data = self._stream.recv_now(_READ_SIZE)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            self._feed(data)
+            if not data:
+                return
+
+    def tick(self, now: float) -> float | None:
+        """Do what is due, and give the next deadline; called by whoever watches the stream."""
+        with self._lock:
+            if self._connection is None:
+                return None
+            self._take(self._connection.tick(now))
+            self._write()
+            if self._ending and self.waiting:
+                self._stream.end_reading()  # nothing will come for whoever waits
+            return self._connection.next_deadline()
+
+    def shut_down(self) -> None:
+        """Close with 1001, for the server stops. Never blocks."""
+        self._shut_down()
+        self.write_out(blocking=False)
+
+    def lose(self) -> None:
+        """Take the stream's end, whatever was under way."""
+        with self._lock:
+            self.lost = True
+            if self._connection is None:
+                self._ended(1006, "")
+            else:
+                self._take(self._connection.receive_eof(self._clock()))
+            self._release()
+        self._stream.close()  # whoever reads it goes on
+        self._stream.rest()
+
+    # ------------------------------------------------------------------------- the other side
+
+    def _ensure_open(self) -> None:
+        """Accept outside the lock: the response goes over the transport, which may block."""
+        if self._connection is None:
+            with self._opening:
+                self._open()
+            self.write_out()
+
+    def _attach(self, rest: bytes) -> None:
+        assert self._connection is not None
+        with self._lock:
+            self._take(self._connection.receive_data(rest, self._clock()))
+        self._on_attach(self)
+        self._stream.rest()
+
+    def _take(self, events: list[Event]) -> None:
+        self._dispatch(events)
+        if self._connection is not None:
+            self._connection.reading = not self._inbox.full
+        if self._ending:
+            self._release()
+
+    def _release(self) -> None:
+        self._done.set()
+        pings, self._pings = self._pings, {}
+        for answered, _ in pings.values():
+            answered.set()
+
+    def _answered_ping(self, payload: bytes, latency: float) -> None:
+        answered, result = self._pings.pop(payload, (None, []))
+        if answered is not None:
+            result.append(latency)
+            answered.set()
+
+    def _flush(self) -> None:
+        """Leave it: whoever calls the session writes out when it has released the lock."""
+
+    def _wait_for(
+        self, take: Callable[[], Message | Fragment | None], timeout: float | None
+    ) -> Message | Fragment:
+        """Give what ``take`` finds, reading the stream until it does."""
+        deadline = None if timeout is None else self._clock() + timeout
+        try:
+            with self._lock:
+                if self._receiving:
+                    raise ConcurrentReceive(
+                        "another thread is waiting in receive() of this WebSocket; "
+                        "let one thread receive and pass messages on"
+                    )
+                self._begin_receive()
+                full = self._inbox.full
+                if (found := take()) is not None:
+                    if full and not self._inbox.full:
+                        self._stream.rest()  # the watcher may read again
+                    return found
+                self._receiving = True
+            try:
+                message: Message | Fragment = self._read_until(take, deadline)
+                return message
+            finally:
+                self._receiving = False
+        except ConnectionClosed:
+            self.write_out()  # a Close that was owed until the handler had reached the end
+            raise
+
+    def _await(self, event: threading.Event, timeout: float | None) -> bool:
+        """Wait for what reading brings about; read the stream meanwhile, if nobody else does."""
+
+        def found() -> bool | None:
+            others = self._receiving or (self._inbox.full and self.state is OPEN)
+            return True if others or event.is_set() else None
+
+        deadline = None if timeout is None else self._clock() + timeout
+        if self._reading.acquire(blocking=False):
+            self._reading.release()
+            with suppress(TimeoutError):
+                self._read_until(found, deadline)
+        return event.wait(None if deadline is None else max(0.0, deadline - self._clock()))
+
+    def _read_until(self, take: Callable[[], Any], deadline: float | None) -> Any:
+        """Be the one who reads the stream, until ``take`` finds something.
+
+        What is queued is written first: whoever waits has nothing more to add to it.
+        """
+        if not self._reading.acquire(timeout=-1 if deadline is None else self._left(deadline)):
+            raise TimeoutError("no message arrived in time")
+        try:
+            with self._lock:
+                found = take()
+                self.waiting = found is None
+                self._write()
+            while found is None:
+                data = self._receive(None if deadline is None else self._left(deadline))
+                with self._lock:
+                    self.reads += 1
+                    self._feed(data)
+                    found = take()
+                    self._write()
+        finally:
+            self.waiting = False
+            self._reading.release()
+            self._stream.rest()
+        return found
+
+    def _left(self, deadline: float) -> float:
+        return max(0.0, deadline - self._clock())
+
+    def _receive(self, timeout: float | None) -> bytes:
+        try:
+            return self._stream.recv(_READ_SIZE, timeout)
+        except BlockingIOError:
+            raise TimeoutError("nothing to read yet") from None
+        except TimeoutError as error:
+            if error.errno is None:
+                raise
+            return b""  # it is the connection that has timed out
+        except OSError:
+            return b""  # a reset is an end like any other
+
+    def _feed(self, data: bytes) -> None:
+        connection = self._open()
+        if data:
+            self._take(connection.receive_data(data, self._clock()))
+        else:
+            self.ended = True
+            self._take(connection.receive_eof(self._clock()))
+
+    def write_out(self, blocking: bool = True) -> None:
+        """Write what is queued.
+
+        Args:
+            blocking: Whether to wait for room; if not, whoever watches the stream writes the rest.
+        """
+        with self._lock:
+            written = self._write()
+        while blocking and not written and not self.lost:
+            try:
+                self._stream.wait_writable()
+            except BlockingIOError:
+                return  # in the loop's thread, which writes the rest by and by
+            except TimeoutError as error:
+                self.give_up(str(error))
+                return
+            except OSError:
+                self.lose()
+                return
+            with self._lock:
+                written = self._write()
+
+    def _await_room(self) -> None:
+        """Write what is queued; ``ConnectionClosed`` if it is in vain."""
+        self.write_out()
+        if self.lost:
+            raise self._closed_error()
+
+    def _write_soon(self) -> bool:
+        """Write what was queued, or leave it while the handler has messages to answer.
+
+        It is written when the handler waits, or when whoever watches the stream looks at it.
+        """
+        if self._stream.corks and self._inbox and self._queued() <= self._limits.write_high_water:
+            self._stream.rest()
+            return True
+        return self._write()
+
+    def _queued(self) -> int:
+        return self._connection.queued if self._connection is not None else 0
+
+    def _write(self) -> bool:
+        """Write what there is room for, under the lock; tell whether that was all."""
+        connection, stream = self._connection, self._stream
+        if connection is None or self.lost:
+            return connection is None
+        try:
+            written = stream.is_writable() or stream.send_now(b"")
+            data = self._data_to_send() if written else b""
+            if data:
+                written = stream.send_now(data)
+            if written and (not data or connection.state is OPEN):
+                return True
+        except OSError:
+            self._read_now()  # what the peer said before it left
+            self.lose()
+            return False
+        stream.rest()  # room is to be waited for, or the connection's end to be seen to
+        return written
+
+    def give_up(self, fault: str) -> None:
+        """End the connection at once, for what the peer failed to do."""
+        if not self.lost:
+            log_fault(self.request.client, f"aborted: {fault}")
+            self.lose()

@@ -1,0 +1,158 @@
+"""A socket as a byte stream: waiting, not waiting, and ending it from elsewhere."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+
+from fasterapi.sync.stream import SocketStream
+
+from .pairs import SECONDS, fill, socket_pair, wait_until
+
+
+def test_bytes_go_both_ways() -> None:
+    with socket_pair() as (ours, theirs):
+        stream = SocketStream(ours)
+        theirs.sendall(b"hello")
+        assert stream.recv(3) == b"hel"
+        assert stream.recv_now(9) == b"lo"
+        stream.sendall(b"there")
+        assert theirs.recv(9) == b"there"
+        assert (stream.waiting, stream.is_writable()) == (0, True)
+        theirs.close()
+        assert stream.recv(9) == stream.recv_now(9) == b""
+
+
+def test_waiting_has_an_end() -> None:
+    with socket_pair() as (ours, theirs):
+        stream = SocketStream(ours)
+        with pytest.raises(BlockingIOError):
+            stream.recv_now(9)
+        with pytest.raises(TimeoutError, match="in time") as timeout:
+            stream.recv(9, 0.001)
+        assert timeout.value.errno is None  # and not the connection's own
+        theirs.sendall(b"late")
+        assert stream.recv(9, 0) == b"late"
+
+
+def test_bytes_that_find_no_room_wait() -> None:
+    with socket_pair() as (ours, theirs):
+        stream = SocketStream(ours)
+        there = fill(ours)
+        assert not stream.send_now(b"a" * 300_000)
+        assert not stream.send_now(b"b")
+        assert not stream.is_writable()
+        waiting = stream.waiting
+        assert 1 <= waiting <= 300_001
+        received = bytearray()
+        while not stream.send_now(b""):
+            received += theirs.recv(65536)
+        assert stream.moved == waiting
+        assert stream.is_writable()
+        while len(received) < there + 300_001:
+            received += theirs.recv(65536)
+        assert received.endswith(b"a" * 1000 + b"b")
+
+
+def test_sendall_waits_for_room() -> None:
+    with socket_pair() as (ours, theirs):
+        stream = SocketStream(ours)
+        there = fill(ours)
+        thread = threading.Thread(target=stream.sendall, args=[bytes(500_000)])
+        thread.start()
+        received = 0
+        while received < there + 500_000:
+            received += len(theirs.recv(65536))
+        thread.join(SECONDS)
+        assert not thread.is_alive()
+
+
+def test_a_peer_that_takes_nothing() -> None:
+    with socket_pair() as (ours, _):
+        stream = SocketStream(ours, write_timeout=0.01)
+        fill(ours)
+        with pytest.raises(TimeoutError, match=r"no byte for Limits\.write_timeout \(0\.01 s\)"):
+            stream.sendall(b"anybody?")
+
+
+def test_a_peer_that_is_gone() -> None:
+    with socket_pair() as (ours, theirs):
+        stream = SocketStream(ours)
+        theirs.close()
+        with pytest.raises(BrokenPipeError):
+            stream.send_now(b"anybody?")
+
+
+@pytest.mark.parametrize("timeout", [None, SECONDS])
+def test_closing_wakes_whoever_reads(timeout: float | None) -> None:
+    with socket_pair() as (ours, _):
+        stream = SocketStream(ours)
+        got: list[bytes] = []
+        reading = threading.Event()
+
+        def read() -> None:
+            reading.set()
+            got.append(stream.recv(9, timeout))
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        assert reading.wait(SECONDS)
+        stream.close()
+        thread.join(SECONDS)
+        assert got == [b""]
+        stream.close()  # no error the second time
+        stream.release()
+        stream.close()
+        assert stream.fileno() == -1
+
+
+def test_closing_wakes_whoever_writes() -> None:
+    with socket_pair() as (ours, _):
+        stream = SocketStream(ours)
+        fill(ours)
+        errors: list[Exception] = []
+
+        def write() -> None:
+            try:
+                stream.sendall(b"x" * 500_000)
+            except OSError as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        wait_until(lambda: stream.waiting)
+        stream.close()
+        thread.join(SECONDS)
+        assert isinstance(errors[0], BrokenPipeError)
+
+
+def test_our_half_ends_alone() -> None:
+    with socket_pair() as (ours, theirs):
+        stream = SocketStream(ours)
+        stream.sendall(b"last")
+        stream.shut_write()
+        assert [theirs.recv(9), theirs.recv(9)] == [b"last", b""]
+        theirs.sendall(b"more")
+        assert stream.recv(9) == b"more"
+
+
+def test_small_writes_are_not_held_back() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        server, _ = listener.accept()
+        with client, server:
+            SocketStream(server)
+            assert server.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert SocketStream(client).getpeername() == listener.getsockname()
+
+
+def test_rest_is_told_to_the_watcher() -> None:
+    with socket_pair() as (ours, _):
+        stream = SocketStream(ours)
+        stream.rest()  # nobody watches
+        told: list[str] = []
+        stream.on_rest = lambda: told.append("rest")
+        stream.rest()
+        assert told == ["rest"]
