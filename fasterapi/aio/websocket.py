@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..app.websocket import Received, WebSocketBase
 from ..errors import ConcurrentReceive, ConnectionClosed, LocalProtocolError
-from ..limits import FREE_BURST, MAX_BURST
+from ..limits import FREE_BURST, MAX_BURST, MESSAGE_OVERHEAD
 from ..protocol.events import Event, Fragment
 from ..protocol.headers import HeaderPairs
 from .carrier import WebSocketProtocol
@@ -98,16 +98,12 @@ class WebSocket(WebSocketBase):
             ConcurrentReceive: If another task is waiting already.
         """
         inbox = self._inbox
+        items = inbox.items
         message: Message | Fragment | None
-        if (
-            inbox.items
-            and not inbox.full
-            and inbox.reader is None
-            and self._burst < MAX_BURST
-            and not isinstance(inbox.items[0], Fragment)
-        ):
+        if items and inbox.plain and self._burst < MAX_BURST:
             # Many messages are there, and nobody has to be told: what follows, in fewer steps.
-            message = inbox.get()
+            message = items.popleft()
+            inbox.size -= len(message) + MESSAGE_OVERHEAD
             self._answering = True
             self._burst += 1
             return message

@@ -6,6 +6,8 @@ in parts: what is handed out still begins where a message begins. Here is no wai
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ..errors import LocalProtocolError
 from ..protocol.events import Fragment
 from ..protocol.flow import ReceiveQueue
@@ -35,16 +37,26 @@ class Inbox(ReceiveQueue[Message | Fragment]):
         high_water: In bytes; see ``Limits.receive_high_water``.
 
     Attributes:
+        plain: Whether there are whole messages only, nobody takes parts, and reading goes on: then
+            the oldest may just be taken, and its size counted off.
         reader: Who takes the next message in parts; ``None`` if nobody does.
     """
 
-    __slots__ = ("_parts", "_skipping", "reader")
+    __slots__ = ("_mixed", "_parts", "_skipping", "plain", "reader")
 
     def __init__(self, high_water: int) -> None:
         super().__init__(high_water)
         self.reader: PartReader | None = None
         self._parts: list[Message] | None = None  # of a whole message that is asked for
         self._skipping = False  # the rest of a message whose reader has left
+        self._mixed = False  # there may be parts among what waits
+        self.plain = False
+
+    def extend(self, items: Collection[Message | Fragment]) -> None:
+        """Append items."""
+        self._mixed = Fragment in map(type, items) or (self._mixed and bool(self.items))
+        super().extend(items)
+        self.plain = not (self._mixed or self.full or self.reader)
 
     def next_message(self) -> Message | None:
         """Take the next whole message; ``None`` if there is none yet."""
@@ -77,6 +89,7 @@ class Inbox(ReceiveQueue[Message | Fragment]):
         """Have a reader take the next message in parts; one that is there already leaves."""
         self.end(self.reader)
         self.reader = reader = PartReader()
+        self.plain = False
         return reader
 
     def end(self, reader: PartReader | None) -> bool:

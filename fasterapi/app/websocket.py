@@ -34,7 +34,7 @@ Received = str | Any
 """What ``receive`` gives, ``str`` or ``bytes``, as a type that a handler need not narrow: most
 know which of the two their clients send, and a type checker would hold the other against them."""
 
-_TO_KEEP = (str, bytes, Fragment)  # what waits for the handler
+_TO_KEEP = frozenset((str, bytes, Fragment))  # what waits for the handler
 Buffer = bytes | bytearray | memoryview
 
 
@@ -205,16 +205,17 @@ class WebSocketBase:
 
     def _dispatch(self, events: list[Event]) -> None:
         """Take what the connection reported."""
-        messages = [event for event in events if isinstance(event, _TO_KEEP)]
-        # Nobody asks any more for what arrives behind a Close of ours.
-        if messages and self._local_close is None:
-            self._inbox.extend(messages)
-        if len(messages) < len(events):
+        messages: Any = events
+        if not _TO_KEEP.issuperset(map(type, events)):
+            messages = [event for event in events if type(event) in _TO_KEEP]
             for event in events:
                 if isinstance(event, Pong):
                     self._take_pong(event)
                 elif isinstance(event, Closed):
                     self._ended(event.code, event.reason)
+        # Nobody asks any more for what arrives behind a Close of ours.
+        if messages and self._local_close is None:
+            self._inbox.extend(messages)
 
     def _take_pong(self, pong: Pong) -> None:
         if pong.latency is not None:

@@ -149,19 +149,18 @@ class Receiving(Lifetime):
         text = payloads.decode("ascii") if payloads.isascii() else None
         assembler = self._assembler
         plain = not (self._every_frame or assembler.streaming)
+        whole = plain and assembler.opcode is None
         append = events.append
         start = 0
         for frame in frames:
             end = frame >> 8
-            first = frame & 0xFF
-            if first == FINAL_TEXT and plain and assembler.opcode is None:
-                if text is not None:
-                    append(text[start:end])
-                else:
-                    append(decode_text(payloads[start:end]))
-            elif first == FINAL_BINARY and plain and assembler.opcode is None:
+            first = frame & 0xFF if whole else 0
+            if first == FINAL_TEXT:
+                append(decode_text(payloads[start:end]) if text is None else text[start:end])
+            elif first == FINAL_BINARY:
                 append(payloads[start:end])
             else:
+                first = frame & 0xFF
                 self._check(first, end - start)
                 self._open_frame(first, end - start)
                 if self._is_held(first):
@@ -171,6 +170,7 @@ class Receiving(Lifetime):
                 self._end_frame(first, events)
                 if not self._receiving:
                     return
+                whole = plain and assembler.opcode is None
             start = end
 
     def _continue_frame(
