@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..app.log import log_crash
 from ..errors import LocalProtocolError
 from ..protocol.events import Closed, Event, Pong
 from .websocket import WebSocket
@@ -89,7 +88,7 @@ class CallbackWebSocket(WebSocket):
 
     def _fail(self, error: Exception) -> None:
         if self._conclude(error):
-            log_crash(self.request, self.name, error)
+            self._server.crashed(self.request, self.name, error)
 
 
 def _ignore(*args: object) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..app.app import Match
 from ..app.handlers import Style
-from ..app.log import log_crash, log_end, log_fault
+from ..app.log import log_end, log_fault
 from ..app.options import SSEOptions, WebSocketOptions
 from ..app.outcome import to_outcome
 from ..app.responses import error_response
@@ -178,7 +178,7 @@ class Call:
         except ConnectionClosed:
             crash = None  # nobody is left to be told
         if crash is not None:
-            log_crash(self.request, self.route.handler.name, crash)
+            self.server.crashed(self.request, self.route.handler.name, crash)
 
     def _invoke(self, connection: object) -> Any:
         return self.route.handler.call(connection, self.request, self.params)
@@ -239,7 +239,7 @@ def start_callbacks(http: HTTPProtocol, match: Match, request: Request) -> None:
         session.bind(handler.call(session, request, match.params), handler.name)
     except Exception as error:  # noqa: BLE001  # the handler's, whatever it is
         if session._conclude(error):
-            log_crash(request, handler.name, error)
+            http.server.crashed(request, handler.name, error)
 
 
 class WebSocketCall(Call):

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ..app.log import log_fault
+from ..app.log import log_crash, log_fault
 from ..app.log import server as log
 from ..sync.threads import ThreadPool
 from .acceptor import Acceptor
@@ -27,6 +27,7 @@ from .timers import Timers
 
 if TYPE_CHECKING:
     from ..app import App
+    from ..protocol.http import Request
     from .handlers import Call
 
 __all__ = ["Server", "serve"]
@@ -220,6 +221,10 @@ class Server:
         """Note that a handler has ended."""
         self.calls.discard(call)
         self._check_idle()
+
+    def crashed(self, request: Request, handler: str, error: BaseException) -> None:
+        """Take note of what a handler raised that it should not; called from threads too."""
+        log_crash(request, handler, error)
 
     def default_headers(self) -> list[tuple[str, str]]:
         """Give the header fields of every response (RFC 9110, section 6.6.1)."""
