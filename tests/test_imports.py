@@ -36,6 +36,7 @@ LAYERS: dict[str, set[str]] = {
     "sync": CORE | {"http", "app"},
     "aio": CORE | {"http", "app", "sync"},
     "contrib": CORE | {"http", "app", "sync", "aio"},
+    "testing": CORE | {"http", "app", "sync", "aio"},
     "cli": {"", *CORE, "http", "app", "sync", "aio", "contrib", "examples"},
     "__main__": {"cli"},
     "examples": {"", *CORE, "http", "app", "sync", "aio"},
@@ -60,6 +61,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "_speedups": {"cffi", "_cffi_backend"},
     "http": {"h11", "h2"},
     "aio": {"uvloop"},
+    "testing": {"h11"},
 }
 
 THREADS = {"threading", "_thread", "concurrent", "queue", "multiprocessing"}
@@ -96,6 +98,7 @@ FORBIDDEN: dict[str, set[str]] = {
     "app": SOCKETS | LOOPS | THREADS | DYNAMIC | {"subprocess", "signal"},
     "sync": {"asyncio"} | DYNAMIC,
     "aio": THREADS | DYNAMIC,
+    "testing": SOCKETS | DYNAMIC,
     "": OUTSIDE_WORLD,
 }
 # The one file where a loop and a thread meet.

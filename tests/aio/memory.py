@@ -1,7 +1,7 @@
-"""A server without a socket: transports in memory, and a clock that tests turn.
+"""A server without a socket, for tests of the adapter itself: bytes, turns of the loop, a clock.
 
-``Network`` is a server and its time; ``Client`` a connection to it. A transport behaves as one of
-asyncio's does, with one thing more: ``stuck`` is a peer that takes nothing.
+``Network`` is a server and its time; ``Client`` a connection to it that reads nothing by itself.
+Tests of handlers have ``fasterapi.testing``, whose transport and clock these are.
 """
 
 from __future__ import annotations
@@ -13,121 +13,11 @@ from typing import Any
 from fasterapi import App
 from fasterapi.aio.http import HTTPProtocol
 from fasterapi.aio.server import Server
+from fasterapi.testing import Clock, MemoryTransport
 from tests.blackbox.peer import Head, get, handshake
 from tests.protocol.wire import Written, read_frames
 
 __all__ = ["Client", "Clock", "MemoryTransport", "Network", "get", "handshake", "turns", "until"]
-
-
-class Clock:
-    """Time that stands still until it is turned."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class MemoryTransport(asyncio.Transport):
-    """Keeps what is written in ``written``; what a stuck peer does not take, in ``buffer``."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, **extra: Any) -> None:
-        super().__init__(extra)
-        self.loop = loop
-        self.protocol: Any = None
-        self.written = bytearray()
-        self.buffer = bytearray()
-        self.stuck = False
-        self.reading = True
-        self.closing = False
-        self.aborted = False
-        self.ended = False  # write_eof was called
-        self.tls = False
-        self.writes = 0
-        self.resumptions = 0
-        self._high = 65536
-        self._paused = False
-        self._lost = False
-
-    def write(self, data: Any) -> None:
-        assert not self.ended, "write after write_eof"
-        if self.closing:
-            return
-        self.writes += 1
-        if not self.stuck:
-            self.written += data
-            return
-        self.buffer += data
-        if len(self.buffer) > self._high and not self._paused:
-            self._paused = True
-            self.protocol.pause_writing()
-
-    def take(self, size: int | None = None) -> None:
-        """Have the stuck peer take ``size`` bytes; all of them, and it is stuck no longer."""
-        self.stuck = size is not None
-        size = len(self.buffer) if size is None else size
-        self.written += self.buffer[:size]
-        del self.buffer[:size]
-        if self._paused and len(self.buffer) <= self._high // 4:
-            self._paused = False
-            self.protocol.resume_writing()
-        if self.closing and not self.buffer:
-            self._lose()
-
-    def get_write_buffer_size(self) -> int:
-        return len(self.buffer)
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        self._high = 65536 if high is None else high
-
-    def set_protocol(self, protocol: Any) -> None:
-        self.protocol = protocol
-
-    def get_protocol(self) -> Any:
-        return self.protocol
-
-    def is_closing(self) -> bool:
-        return self.closing
-
-    def can_write_eof(self) -> bool:
-        return not self.tls
-
-    def write_eof(self) -> None:
-        assert not self.tls
-        self.ended = True
-
-    def close(self) -> None:
-        self.closing = True
-        if not self.buffer:
-            self._lose()
-
-    def abort(self) -> None:
-        self.closing = self.aborted = True
-        self.buffer.clear()
-        self._lose()
-
-    def lose(self, error: Exception | None = None) -> None:
-        """The network, or the peer, ends the connection."""
-        self.closing = True
-        self._lose(error)
-
-    def _lose(self, error: Exception | None = None) -> None:
-        if not self._lost:
-            self._lost = True
-            self.loop.call_soon(self.connection_lost, error)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.protocol.connection_lost(error)
-
-    def pause_reading(self) -> None:
-        assert self.reading
-        self.reading = False
-
-    def resume_reading(self) -> None:
-        assert not self.reading
-        self.reading = True
-        self.resumptions += 1
 
 
 class Network:

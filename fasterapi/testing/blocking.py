@@ -1,0 +1,242 @@
+"""``TestClient``: the verbs of ``AsyncTestClient`` for tests that are plain functions.
+
+It drives an event loop of its own, in the thread of the test, and only while one of its methods
+runs. Between two of them nothing moves, so that a test may look at the app's state, and a debugger
+at either side. Handlers in ``async def`` run in the test's thread, ``def`` ones in theirs. What is
+here waits for what ``AsyncTestClient`` does; there is no logic twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
+
+from ..protocol.deflate import Compression
+from ..protocol.extensions import ExtensionFactory
+from ..protocol.headers import HeaderPairs
+from .blocking_sessions import TestEventStream, TestWebSocket
+from .client import AsyncTestClient, ClientOptions
+from .clock import ClockedLoop
+from .http import Reply, RequestOptions
+from .server import Wire
+from .websocket import CLIENT_LIMITS
+
+if TYPE_CHECKING:
+    from ..app import App
+    from ..limits import Limits
+
+__all__ = ["TestClient", "TestClock"]
+
+T = TypeVar("T")
+
+
+class TestClock:
+    """The time of the app under test; see ``AsyncTestClient.clock``.
+
+    It stands still until it is turned. Turning it wakes ``asyncio.sleep`` too.
+    """
+
+    __test__ = False
+
+    def __init__(self, client: TestClient) -> None:
+        self._client = client
+
+    @property
+    def now(self) -> float:
+        """The time in seconds."""
+        return self._client._client.clock.now
+
+    def advance(self, seconds: float) -> None:
+        """Have so much time pass, from one deadline to the next, each with its effect.
+
+        Args:
+            seconds: How much; 0 looks at what is due now.
+
+        Raises:
+            ValueError: If it is negative.
+            Exception: What a handler raised meanwhile.
+        """
+        self._client.run(self._client._client.clock.advance(seconds))
+
+
+class TestClient:
+    """Drives an app in memory, from a test that is a plain function; use it with ``with``.
+
+    Arguments, errors and verbs are those of ``AsyncTestClient``, without ``await``.
+
+    Args:
+        app: The application.
+        debug: Whether the event loop is in asyncio's debug mode.
+        options: As for ``AsyncTestClient``: base_url, headers, client, timeout, grace,
+            raise_server_exceptions, check_leftovers.
+
+    Attributes:
+        app: As given.
+        clock: The app's time.
+    """
+
+    __test__ = False
+
+    def __init__(
+        self, app: App, *, debug: bool | None = None, **options: Unpack[ClientOptions]
+    ) -> None:
+        self._client = AsyncTestClient(app, **options)
+        self._runner = asyncio.Runner(loop_factory=ClockedLoop, debug=debug)
+        self.app = app
+        self.clock = TestClock(self)
+
+    def __enter__(self) -> Self:
+        """Run the app's start-up.
+
+        Raises:
+            RuntimeError: If an event loop is running already in this thread.
+            Exception: What its lifespan raised.
+        """
+        if _is_loop_running():
+            raise RuntimeError(
+                "TestClient drives an event loop of its own, and one is running in this thread: "
+                "use 'async with AsyncTestClient(app) as c' there"
+            )
+        try:
+            self.run(self._client.__aenter__())
+        except BaseException:
+            self._runner.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End every connection and run the app's shutdown.
+
+        Raises:
+            Exception: What handlers and the lifespan raised, unless the block has failed itself.
+            LeftBehind: If tasks or threads of the app's are still there.
+        """
+        try:
+            self.run(self._client.__aexit__(kind, error, traceback))
+        finally:
+            self._runner.close()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the loop of the app, for what a test has to do there."""
+        return self._runner.run(coroutine)
+
+    def wait_until(
+        self,
+        condition: Callable[[], object],
+        what: str = "such state of the app",
+        *,
+        timeout: float | None = None,
+    ) -> None:
+        """Wait until something is so; see ``AsyncTestClient.wait_until``."""
+        self.run(self._client.wait_until(condition, what, timeout=timeout))
+
+    def settle(self) -> None:
+        """Let the loop turn until nothing is under way; see ``AsyncTestClient.settle``."""
+        self.run(self._client.settle())
+
+    def connect(self) -> Wire:
+        """Open a bare connection; see ``AsyncTestClient.connect``."""
+
+        async def connect() -> Wire:
+            return self._client.connect()
+
+        return self.run(connect())
+
+    # ---------------------------------------------------------------------------------- HTTP
+
+    def request(self, method: str, path: str, **options: Unpack[RequestOptions]) -> Reply:
+        """Send a request and wait for the response; see ``AsyncTestClient.request``."""
+        return self.run(self._client.request(method, path, **options))
+
+    def get(self, path: str, **options: Unpack[RequestOptions]) -> Reply:
+        """Send GET; see ``request``."""
+        return self.request("GET", path, **options)
+
+    def head(self, path: str, **options: Unpack[RequestOptions]) -> Reply:
+        """Send HEAD; see ``request``."""
+        return self.request("HEAD", path, **options)
+
+    def options(self, path: str, **options: Unpack[RequestOptions]) -> Reply:
+        """Send OPTIONS; see ``request``."""
+        return self.request("OPTIONS", path, **options)
+
+    def post(self, path: str, **options: Unpack[RequestOptions]) -> Reply:
+        """Send POST; see ``request``."""
+        return self.request("POST", path, **options)
+
+    def put(self, path: str, **options: Unpack[RequestOptions]) -> Reply:
+        """Send PUT; see ``request``."""
+        return self.request("PUT", path, **options)
+
+    def patch(self, path: str, **options: Unpack[RequestOptions]) -> Reply:
+        """Send PATCH; see ``request``."""
+        return self.request("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Unpack[RequestOptions]) -> Reply:
+        """Send DELETE; see ``request``."""
+        return self.request("DELETE", path, **options)
+
+    # ---------------------------------------------------------------- WebSockets, event streams
+
+    def websocket(
+        self,
+        path: str,
+        *,
+        subprotocols: Sequence[str] = (),
+        origin: str | None = None,
+        headers: HeaderPairs = (),
+        compression: bool | Compression = False,
+        extensions: Sequence[ExtensionFactory] = (),
+        limits: Limits = CLIENT_LIMITS,
+        auto_pong: bool = True,
+        timeout: float | None = None,
+    ) -> TestWebSocket:
+        """Open a WebSocket, to be used with ``with``; see ``AsyncTestClient.websocket``."""
+        opening = self._client.websocket(
+            path,
+            subprotocols=subprotocols,
+            origin=origin,
+            headers=headers,
+            compression=compression,
+            extensions=extensions,
+            limits=limits,
+            auto_pong=auto_pong,
+            timeout=timeout,
+        )
+        return TestWebSocket(self.run, self.run(opening.open()))
+
+    def events(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        last_event_id: str = "",
+        headers: HeaderPairs = (),
+        content: bytes | str = b"",
+        json: Any = None,
+    ) -> TestEventStream:
+        """Open an event stream, to be used with ``with``; see ``AsyncTestClient.events``."""
+        opening = self._client.events(
+            path,
+            method=method,
+            last_event_id=last_event_id,
+            headers=headers,
+            content=content,
+            json=json,
+        )
+        return TestEventStream(self.run, self.run(opening.open()))
+
+
+def _is_loop_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,107 @@
+"""The client for plain tests: the same verbs as the other, in the thread of the test."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from typing import Any, get_type_hints
+
+import pytest
+
+from fasterapi import App, WebSocket
+from fasterapi.testing import (
+    AsyncTestClient,
+    AsyncTestClock,
+    AsyncTestEventStream,
+    AsyncTestWebSocket,
+    TestClient,
+    TestClock,
+    TestEventStream,
+    TestWebSocket,
+)
+from fasterapi.testing.client import ClientOptions
+
+TWINS: list[tuple[type, type]] = [
+    (AsyncTestClient, TestClient),
+    (AsyncTestClock, TestClock),
+    (AsyncTestWebSocket, TestWebSocket),
+    (AsyncTestEventStream, TestEventStream),
+]
+ONLY_BLOCKING = {"run"}
+ITERATION = {"__aiter__": "__iter__", "__aenter__": "__enter__", "__aexit__": "__exit__"}
+
+
+def verbs(kind: type) -> dict[str, Any]:
+    return {
+        ITERATION.get(name, name): getattr(kind, name)
+        for name in dir(kind)
+        if not name.startswith("_") or name in [*ITERATION, *ITERATION.values()]
+    }
+
+
+def test_the_options_of_a_client_are_those_of_the_other() -> None:
+    arguments = inspect.signature(AsyncTestClient).parameters
+    hints = get_type_hints(AsyncTestClient.__init__, None, {"App": App})
+    theirs = {name: hints[name] for name in arguments if name != "app"}
+    assert get_type_hints(ClientOptions) == theirs
+    assert list(inspect.signature(TestClient).parameters) == ["app", "debug", "options"]
+
+
+@pytest.mark.parametrize(("awaited", "blocking"), TWINS)
+def test_both_forms_have_the_same_verbs_and_arguments(awaited: type, blocking: type) -> None:
+    theirs, ours = verbs(awaited), verbs(blocking)
+    attributes = {"response", "subprotocol", "auto_pong"}  # set by __init__ there, properties here
+    assert ours.keys() - attributes - ONLY_BLOCKING == theirs.keys()
+    for name, verb in theirs.items():
+        if not inspect.isfunction(verb):
+            continue
+        one, other = inspect.signature(verb), inspect.signature(ours[name])
+        assert list(one.parameters.values()) == list(other.parameters.values()), name
+
+
+def test_where_a_loop_runs_the_other_form_is_the_one(app: App) -> None:
+    async def scenario() -> None:
+        with (
+            pytest.raises(RuntimeError, match=r"use 'async with AsyncTestClient\(app\) as c'"),
+            TestClient(app),
+        ):
+            pass
+
+    asyncio.run(scenario())
+
+
+def test_async_handlers_run_in_the_thread_of_the_test(app: App) -> None:
+    threads: list[threading.Thread] = []
+
+    @app.websocket("/where")
+    async def where(ws: WebSocket) -> None:
+        threads.append(threading.current_thread())
+        await ws.receive()
+
+    with TestClient(app) as c, c.websocket("/where") as ws:
+        ws.send("a")
+    assert threads == [threading.main_thread()]
+
+
+def test_a_coroutine_in_the_loop_of_the_app(app: App) -> None:
+    with TestClient(app, debug=True) as c:
+        assert c.run(asyncio.sleep(0, "result")) == "result"
+
+        async def debugging() -> bool:
+            return asyncio.get_running_loop().get_debug()
+
+        assert c.run(debugging())
+
+
+def test_the_loop_is_closed_when_start_up_fails() -> None:
+    def lifespan(app: App) -> Any:
+        raise KeyError("start-up")
+
+    client = TestClient(App(lifespan=lifespan))
+    with pytest.raises(KeyError), client:
+        pass
+    late = asyncio.sleep(0)
+    with pytest.raises(RuntimeError, match="closed"):
+        client.run(late)
+    late.close()
