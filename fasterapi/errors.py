@@ -11,6 +11,9 @@
     ├── EventStreamError        a line or an event of an event stream over its limit
     ├── InvalidMessage          a message that the application can't use; carries a close code
     ├── HandshakeError          an opening handshake that fails; carries the HTTP status
+    ├── InvalidResponse         what answered a client is no HTTP, or more than a limit allows
+    ├── ProxyError              a proxy that refuses a client, or can't be used
+    ├── RedirectError           a redirect that a client does not follow; carries status and URL
     ├── HTTPError               an application's refusal of a request; carries the HTTP status
     │   └── InvalidBody         400: a request's body that can't be read as what it should be
     └── ConnectionClosed        the peer is gone, or going; carries the close code and reason
@@ -37,10 +40,13 @@ __all__ = [
     "HandshakeError",
     "InvalidBody",
     "InvalidMessage",
+    "InvalidResponse",
     "LocalProtocolError",
     "MessageTooBig",
     "PayloadError",
     "PolicyError",
+    "ProxyError",
+    "RedirectError",
     "RemoteProtocolError",
 ]
 
@@ -116,18 +122,63 @@ class HandshakeError(FasterAPIError):
 
     Attributes:
         status: The HTTP status that answers it (server), or that the server answered (client).
-        headers: Header fields that the answer has to carry, as name and value.
+        headers: Header fields that the answer has to carry (server), or carried (client), as name
+            and value.
+        body: The beginning of the answer's body (client).
     """
 
     def __init__(
-        self, status: int, message: str, *, headers: Iterable[tuple[str, str]] = ()
+        self,
+        status: int,
+        message: str,
+        *,
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
     ) -> None:
         super().__init__(message)
         self.status = status
         self.headers = tuple(headers)
+        self.body = body
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return partial(type(self), headers=self.headers), (self.status, str(self))
+        make = partial(type(self), headers=self.headers, body=self.body)
+        return make, (self.status, str(self))
+
+
+class InvalidResponse(FasterAPIError):
+    """What answered a client is no HTTP response, or one over a limit."""
+
+
+class ProxyError(FasterAPIError):
+    """A proxy refuses to connect a client, or is of a kind that can't be used.
+
+    Attributes:
+        status: What an HTTP proxy answered; ``None`` if there was no such answer.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return partial(type(self), status=self.status), (str(self),)
+
+
+class RedirectError(FasterAPIError):
+    """A redirect that a client does not follow: one too many, or to where it must not go.
+
+    Attributes:
+        status: The redirect's status.
+        url: Where it leads.
+    """
+
+    def __init__(self, status: int, url: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.url = url
+
+    def __reduce__(self) -> tuple[type[RedirectError], tuple[int, str, str]]:
+        return type(self), (self.status, self.url, str(self))
 
 
 class HTTPError(FasterAPIError):

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 __all__ = [
-    "DEFAULT_LIMITS", "FREE_BURST", "MAX_BURST", "MAX_OPEN_PINGS", "MAX_RETRY_DELAY",
-    "MESSAGE_OVERHEAD", "MIN_RETRY_DELAY", "STREAM_PIECE", "Limits",
+    "DEFAULT_LIMITS", "FREE_BURST", "MAX_BURST", "MAX_INTERIM_RESPONSES", "MAX_OPEN_PINGS",
+    "MAX_REFUSAL", "MAX_RETRY_DELAY", "MESSAGE_OVERHEAD", "MIN_RETRY_DELAY", "REFUSAL_TIMEOUT",
+    "STREAM_PIECE", "Limits",
 ]  # fmt: skip
 
 KIB = 1024
@@ -40,6 +41,15 @@ MIN_RETRY_DELAY = 0.1
 STREAM_PIECE = 64 * KIB
 """Bytes of a ``Fragment`` at most, in streaming mode: a frame of any length goes through in pieces
 of this size, so that memory stays bounded however long the message is."""
+
+MAX_INTERIM_RESPONSES = 16
+"""Responses of the 100s that a client reads before the one that counts."""
+
+MAX_REFUSAL = 4 * KIB
+"""Bytes of a refusal's body that a client waits for, to show them in the error."""
+
+REFUSAL_TIMEOUT = 1.0
+"""Seconds that it waits for them at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +84,10 @@ class Limits:
             ``None``: wait for ever. 20 s.
         handshake_timeout: From the start of a request (the accept, for the first) to its end,
             absolute: a byte now and then does not extend it. Over it: status 408. 10 s.
+        open_timeout: From a client's first look-up of a name to the end of the opening handshake,
+            with proxy, TLS and redirects. Over it: ``TimeoutError``. ``None``: no bound. 10 s.
+        max_redirects: Redirects that a client follows for one connection. Over it:
+            ``RedirectError``. 10, as in websockets.
         keep_alive_timeout: Idle time between two requests on one connection. Over it: the
             connection is closed. 15 s.
         max_head_size: A request line and its headers. Over it: status 431. 16 KiB, as in h11,
@@ -107,6 +121,8 @@ class Limits:
     ping_interval: float | None = 20.0
     ping_timeout: float | None = 20.0
     handshake_timeout: float = 10.0
+    open_timeout: float | None = 10.0
+    max_redirects: int = 10
     keep_alive_timeout: float = 15.0
     max_head_size: int = 16 * KIB
     max_headers: int = 100

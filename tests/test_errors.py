@@ -103,7 +103,11 @@ def test_connection_closed_says_code_and_reason() -> None:
     [
         ConnectionClosed(4000, "bye"),
         HandshakeError(426, "old version", headers=[("Sec-WebSocket-Version", "13")]),
+        HandshakeError(403, "no", body=b"log in"),
         HTTPError(401, "who are you?", headers=[("WWW-Authenticate", "Basic")]),
+        errors.InvalidResponse("no HTTP"),
+        errors.ProxyError("who are you?", status=407),
+        errors.RedirectError(302, "ws://a/", "too many"),
     ],
 )
 def test_an_error_survives_copying_and_pickling(error: FasterAPIError) -> None:

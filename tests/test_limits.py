@@ -21,6 +21,8 @@ DEFAULTS = {
     "ping_interval": 20.0,
     "ping_timeout": 20.0,
     "handshake_timeout": 10.0,
+    "open_timeout": 10.0,
+    "max_redirects": 10,
     "keep_alive_timeout": 15.0,
     "max_head_size": 16_384,
     "max_headers": 100,
@@ -59,7 +61,9 @@ def test_a_limit_is_positive(field: str, value: float) -> None:
         Limits(**{field: value})
 
 
-@pytest.mark.parametrize("field", ["ping_interval", "ping_timeout", "sse_keepalive"])
+@pytest.mark.parametrize(
+    "field", ["ping_interval", "ping_timeout", "sse_keepalive", "open_timeout"]
+)
 def test_none_switches_a_timer_off(field: str) -> None:
     assert getattr(Limits(**{field: None}), field) is None
 

@@ -10,7 +10,7 @@ half.
 
 In reading order: ``codes``, ``events``, ``state``, ``frames``, ``messages``, ``extensions``,
 ``deflate``, ``keepalive``, ``flow``, ``connection``, ``headers``, ``http``, ``origin``, ``uri``,
-``handshake``, ``sse``, ``sse_parser``, ``reconnect``, ``event_source``.
+``handshake``, ``client_handshake``, ``sse``, ``sse_parser``, ``reconnect``, ``event_source``.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from ..errors import (
     RemoteProtocolError,
 )  # fmt: skip
 from ..limits import DEFAULT_LIMITS, Limits
+from .client_handshake import ClientHandshake
 from .codes import CloseCode, Opcode, is_sendable
 from .connection import Role, WebSocketConnection
 from .deflate import Compression, PerMessageDeflate
@@ -49,7 +50,7 @@ from .extensions import (
 )  # fmt: skip
 from .flow import ReceiveQueue, WriteProgress
 from .frames import Frame
-from .handshake import ClientHandshake, ServerHandshake, accept_key, is_websocket_request
+from .handshake import ServerHandshake, accept_key, is_websocket_request
 from .headers import Headers
 from .http import Request, Response
 from .keepalive import Keepalive

@@ -1,9 +1,8 @@
-"""The opening handshake, from parsed heads, both roles (RFC 6455, section 4; RFC 8441, section 5).
+"""A server's half of the opening handshake, from a parsed head (RFC 6455, section 4; RFC 8441, 5).
 
-A server's half takes a ``Request`` and makes the ``Response`` that accepts or rejects it; a
-client's half makes the ``Request`` and judges the ``Response``. Over HTTP/1.1 that is an upgrade
-with a key and status 101; an Extended CONNECT, over HTTP/2 and HTTP/3, has no key and status 200.
-This file must not know how a head is parsed or written.
+It takes a ``Request`` and makes the ``Response`` that accepts or rejects it. Over HTTP/1.1 that is
+an upgrade with a key and status 101; an Extended CONNECT, over HTTP/2 and HTTP/3, has no key and
+status 200. This file must not know how a head is parsed or written.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import secrets
 from collections.abc import Iterable, Sequence
 
 from ..errors import HandshakeError, LocalProtocolError
@@ -21,7 +19,6 @@ from .extensions import (
     Extension,
     ExtensionFactory,
     ExtensionOffer,
-    claimed_bits,
     format_extensions,
     negotiate,
     parse_extensions,
@@ -32,19 +29,20 @@ from .headers import (
     is_token,
     parse_list,
     parse_tokens,
-    validate_field,
 )
 from .http import Request, Response
 from .keepalive import Keepalive
 from .origin import SAME_ORIGIN, Origins, check_origins, is_allowed_origin
-from .uri import parse_uri
 
-__all__ = ["ClientHandshake", "ServerHandshake", "accept_key", "is_websocket_request"]
+__all__ = [
+    "OUR_FIELDS", "VERSION", "ServerHandshake", "accept_key", "check_headers", "check_subprotocols",
+    "is_websocket_request",
+]  # fmt: skip
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_VERSION = "13"
+VERSION = "13"
 
-_OURS = frozenset({
+OUR_FIELDS = frozenset({
     "connection", "content-length", "sec-websocket-accept", "sec-websocket-extensions",
     "sec-websocket-key", "sec-websocket-protocol", "sec-websocket-version", "transfer-encoding",
     "upgrade",
@@ -93,7 +91,7 @@ class ServerHandshake:
     ) -> None:
         self.request = request
         self.origins = check_origins(origins)
-        self._subprotocols = _check_subprotocols(subprotocols)
+        self._subprotocols = check_subprotocols(subprotocols)
         self._factories = extensions
         self._offers: list[ExtensionOffer] = []
         self._extensions: list[Extension] = []
@@ -152,7 +150,7 @@ class ServerHandshake:
         responses, extensions = negotiate(self._offers, self._factories)
         response = Response(
             200 if self.is_connect else 101,
-            [*self._accepting(chosen, responses), *_check_headers(headers)],
+            [*self._accepting(chosen, responses), *check_headers(headers)],
         )
         self.subprotocol, self._extensions = chosen, extensions
         self._answered = self._accepted = True
@@ -235,12 +233,12 @@ class ServerHandshake:
 
     def _check_version(self) -> None:
         versions = self._fields.get("sec-websocket-version", [])
-        if versions == [_VERSION]:
+        if versions == [VERSION]:
             return
-        message = f"Sec-WebSocket-Version has to be {_VERSION}"
+        message = f"Sec-WebSocket-Version has to be {VERSION}"
         if versions and not self.is_connect:
             raise _upgrade_required(message)
-        fields = [("Sec-WebSocket-Version", _VERSION)]
+        fields = [("Sec-WebSocket-Version", VERSION)]
         raise HandshakeError(426 if versions else 400, message, headers=fields)
 
     def _check_key(self) -> None:
@@ -275,124 +273,17 @@ class ServerHandshake:
         return fields
 
 
-class ClientHandshake:
-    """The client's half, over HTTP/1.1.
-
-    Args:
-        url: ``ws://`` or ``wss://``; a user and password become an ``Authorization`` header.
-        subprotocols: To offer, the preferred one first.
-        origin: The ``Origin`` header, which only browsers need.
-        headers: Further header fields.
-        extensions: Factories, in order of preference.
-        key: The sixteen bytes of ``Sec-WebSocket-Key``, for tests; random by default.
-
-    Attributes:
-        request: The request to write.
-
-    Raises:
-        ValueError: If the URL is no WebSocket URL (RFC 6455, section 3), or a subprotocol no token.
-        LocalProtocolError: If ``headers`` hold a field that the handshake writes, or that can't be
-            sent.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        subprotocols: Sequence[str] = (),
-        origin: str | None = None,
-        headers: HeaderPairs = (),
-        extensions: Sequence[ExtensionFactory] = (),
-        key: bytes | None = None,
-    ) -> None:
-        self._subprotocols = _check_subprotocols(subprotocols)
-        self._factories = extensions
-        self._key = base64.b64encode(secrets.token_bytes(16) if key is None else key).decode()
-        scheme, host, target, credentials = parse_uri(url)
-        fields = [
-            ("Host", host),
-            ("Upgrade", "websocket"),
-            ("Connection", "Upgrade"),
-            ("Sec-WebSocket-Key", self._key),
-            ("Sec-WebSocket-Version", _VERSION),
-        ]
-        if origin is not None:
-            fields.append(("Origin", origin))
-        if subprotocols:
-            fields.append(("Sec-WebSocket-Protocol", ", ".join(subprotocols)))
-        if offers := [ExtensionOffer(f.name, p) for f in extensions for p in f.offers()]:
-            fields.append(("Sec-WebSocket-Extensions", format_extensions(offers)))
-        if credentials:
-            fields.append(("Authorization", credentials))
-        fields += _check_headers(headers)
-        for name, value in fields:
-            validate_field(name, value)
-        self.request = Request("GET", target, fields, scheme=scheme)
-
-    def connection(
-        self,
-        response: Response,
-        *,
-        limits: Limits = DEFAULT_LIMITS,
-        keepalive: Keepalive | None = None,
-    ) -> WebSocketConnection:
-        """Judge the response (RFC 6455, section 4.1) and give the WebSocket.
-
-        Raises:
-            HandshakeError: With the response's status, if the server refuses, or answers what was
-                not asked.
-        """
-        headers = response.headers
-        if response.status != 101:
-            raise HandshakeError(
-                response.status, f"the server refuses: status {response.status}", headers=headers
-            )
-        if "websocket" not in headers.tokens("upgrade"):
-            raise HandshakeError(101, "the server's answer lacks 'Upgrade: websocket'")
-        if "upgrade" not in headers.tokens("connection"):
-            raise HandshakeError(101, "the server's answer lacks 'Connection: Upgrade'")
-        if headers.get_all("sec-websocket-accept") != [accept_key(self._key)]:
-            raise HandshakeError(101, "the server's Sec-WebSocket-Accept does not fit our key")
-        return WebSocketConnection(
-            Role.CLIENT,
-            limits=limits,
-            extensions=self._agreed_extensions(headers),
-            subprotocol=self._agreed_subprotocol(headers),
-            keepalive=keepalive,
-        )
-
-    def _agreed_subprotocol(self, headers: Headers) -> str | None:
-        chosen = headers.get("sec-websocket-protocol")
-        if chosen is not None and chosen not in self._subprotocols:
-            raise HandshakeError(101, f"the server chose a subprotocol not offered: {chosen!r}")
-        return chosen
-
-    def _agreed_extensions(self, headers: Headers) -> list[Extension]:
-        try:
-            responses = parse_extensions(headers.get_all("sec-websocket-extensions"))
-        except HandshakeError as error:
-            raise HandshakeError(101, f"the server's answer: {error}") from None
-        factories = {factory.name: factory for factory in self._factories}
-        extensions: list[Extension] = []
-        for response in responses:
-            factory = factories.pop(response.name, None)
-            if factory is None:
-                raise HandshakeError(
-                    101, f"the server chose an extension not offered, or twice: {response.name}"
-                )
-            extension = factory.accept(response.params)
-            if extension.rsv & claimed_bits(extensions):
-                raise HandshakeError(101, "the server chose two extensions of the same RSV bit")
-            extensions.append(extension)
-        return extensions
-
-
 def _upgrade_required(message: str) -> HandshakeError:
-    fields = [("Upgrade", "websocket"), ("Sec-WebSocket-Version", _VERSION)]
+    fields = [("Upgrade", "websocket"), ("Sec-WebSocket-Version", VERSION)]
     return HandshakeError(426, message, headers=fields)
 
 
-def _check_subprotocols(names: Sequence[str]) -> tuple[str, ...]:
+def check_subprotocols(names: Sequence[str]) -> tuple[str, ...]:
+    """Check the names of subprotocols (RFC 6455, section 4.1).
+
+    Raises:
+        ValueError: If it is no list, or holds what is no token.
+    """
     if isinstance(names, str):
         raise ValueError(f"subprotocols has to be a list of names, not the text {names!r}")
     for name in names:
@@ -401,10 +292,14 @@ def _check_subprotocols(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _check_headers(headers: HeaderPairs) -> Headers:
-    """Refuse fields that the handshake writes itself."""
+def check_headers(headers: HeaderPairs) -> Headers:
+    """Refuse fields that the handshake writes itself.
+
+    Raises:
+        LocalProtocolError: If there is one.
+    """
     fields = Headers(headers)
     for name, _ in fields:
-        if name.lower() in _OURS:
+        if name.lower() in OUR_FIELDS:
             raise LocalProtocolError(f"the handshake writes the header {name} itself")
     return fields

@@ -1,69 +1,109 @@
-"""A WebSocket URI to what a request needs of it (RFC 6455, section 3).
+"""A URI to what a client needs of it: whom to connect to and what to ask (RFC 3986; RFC 6455, 3).
 
-This file must not know the handshake, and opens nothing.
+``ws``, ``wss``, ``http`` and ``https`` are split the same way. This file must not know the
+handshake, and opens nothing.
 """
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Collection
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-__all__ = ["WebSocketURI", "parse_uri"]
+__all__ = ["HTTP_SCHEMES", "URI", "WEBSOCKET_SCHEMES", "basic_credentials", "parse_uri"]
 
-_PORTS = {"ws": 80, "wss": 443}
+WEBSOCKET_SCHEMES = ("ws", "wss")
+HTTP_SCHEMES = ("http", "https")
+
+_PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
 
 
-class WebSocketURI(NamedTuple):
-    """What a client's request takes from a URI.
+class URI(NamedTuple):
+    """What a client takes from a URI.
 
     Attributes:
-        scheme: ``"http"`` for ``ws``, ``"https"`` for ``wss``: the scheme of the request.
-        host: The ``Host`` header: host, and the port unless it is the scheme's own.
+        scheme: ``"ws"``, ``"wss"``, ``"http"`` or ``"https"``.
+        host: Name or address to connect to, a name in ASCII, an IPv6 address without brackets.
+        port: TCP port; the scheme's own if the URI has none.
         target: Path and query, as they stand in the request line.
         authorization: The ``Authorization`` header that a user and password make, else empty.
     """
 
     scheme: str
     host: str
+    port: int
     target: str
-    authorization: str
+    authorization: str = ""
+
+    @property
+    def secure(self) -> bool:
+        """Whether the connection is TLS."""
+        return self.scheme in ("wss", "https")
+
+    @property
+    def authority(self) -> str:
+        """The ``Host`` header: host, and the port unless it is the scheme's own."""
+        return self._host if self.port == _PORTS[self.scheme] else self.address
+
+    @property
+    def address(self) -> str:
+        """Host and port, as they stand in a CONNECT and in messages."""
+        return f"{self._host}:{self.port}"
+
+    @property
+    def origin(self) -> tuple[bool, str, int]:
+        """What two URIs share if what is meant for one may be told to the other (RFC 6454)."""
+        return self.secure, self.host, self.port
+
+    @property
+    def _host(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    def __str__(self) -> str:
+        """Write it without user and password."""
+        return f"{self.scheme}://{self.authority}{self.target}"
 
 
-def parse_uri(uri: str) -> WebSocketURI:
-    """Split ``ws://`` and ``wss://`` URIs.
+def parse_uri(uri: str, schemes: Collection[str] = WEBSOCKET_SCHEMES) -> URI:
+    """Split a URI.
+
+    Args:
+        uri: The URI.
+        schemes: Those allowed. A WebSocket's URI has no fragment; one of another kind is left out.
 
     Raises:
-        ValueError: If it is no WebSocket URI, or has characters that have to be percent-encoded.
+        ValueError: If it has another scheme, or no host, or characters that have to be
+            percent-encoded.
     """
     parts = urlsplit(uri)
-    if parts.scheme not in _PORTS:
-        raise ValueError(f"a WebSocket URL begins with ws:// or wss://, not {uri!r}")
+    kind = "WebSocket URL" if "ws" in schemes else "URL"
+    if parts.scheme not in schemes:
+        wanted = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise ValueError(f"a {kind} begins with {wanted}, not {uri!r}")
     if not parts.hostname:
-        raise ValueError(f"a WebSocket URL needs a host: {uri!r}")
-    if "#" in uri:
-        raise ValueError(f"a WebSocket URL has no fragment: {uri!r}")
-    host = _host(parts)
+        raise ValueError(f"a {kind} needs a host: {uri!r}")
+    if "#" in uri and parts.scheme in WEBSOCKET_SCHEMES:
+        raise ValueError(f"a {kind} has no fragment: {uri!r}")
+    host = parts.hostname if ":" in parts.hostname else parts.hostname.encode("idna").decode()
     if not _is_plain(host):
         raise ValueError(f"a host has no spaces and no control characters: {uri!r}")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not _is_plain(target):
         raise ValueError(f"percent-encode the URL's path and query: {uri!r}")
-    scheme = "https" if parts.scheme == "wss" else "http"
-    return WebSocketURI(scheme, host, target, _authorization(parts))
+    port = _PORTS[parts.scheme] if parts.port is None else parts.port
+    return URI(parts.scheme, host, port, target, _authorization(parts))
 
 
-def _host(parts: SplitResult) -> str:
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host.encode("idna").decode()
-    return host if parts.port in (None, _PORTS[parts.scheme]) else f"{host}:{parts.port}"
+def basic_credentials(user: str, password: str) -> str:
+    """Write the value of an ``Authorization`` field (RFC 7617)."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def _authorization(parts: SplitResult) -> str:
     if parts.username is None:
         return ""
-    user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return "Basic " + base64.b64encode(user.encode()).decode()
+    return basic_credentials(unquote(parts.username), unquote(parts.password or ""))
 
 
 def _is_plain(text: str) -> bool:

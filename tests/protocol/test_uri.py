@@ -5,40 +5,72 @@ from __future__ import annotations
 import pytest
 import websockets.uri
 
-from fasterapi.protocol.uri import parse_uri
+from fasterapi.protocol.uri import HTTP_SCHEMES, parse_uri
 
+# scheme, host, port, target; the Host header; the Authorization header
 GOOD = [
-    ("ws://localhost", ("http", "localhost", "/", "")),
-    ("ws://localhost/", ("http", "localhost", "/", "")),
-    ("ws://localhost:80/ws", ("http", "localhost", "/ws", "")),
-    ("wss://localhost:443/ws", ("https", "localhost", "/ws", "")),
-    ("wss://localhost:80/ws", ("https", "localhost:80", "/ws", "")),
-    ("ws://localhost:443/ws", ("http", "localhost:443", "/ws", "")),
-    ("ws://Example.COM:8000/a%20b?x=1&y", ("http", "example.com:8000", "/a%20b?x=1&y", "")),
-    ("ws://localhost?x=1", ("http", "localhost", "/?x=1", "")),
-    ("ws://[::1]:8000/", ("http", "[::1]:8000", "/", "")),
-    ("wss://[2001:db8::1]/", ("https", "[2001:db8::1]", "/", "")),
-    ("ws://bücher.example/", ("http", "xn--bcher-kva.example", "/", "")),
-    ("ws://user:pass@localhost/", ("http", "localhost", "/", "Basic dXNlcjpwYXNz")),
-    ("ws://us%40er:p%3Ass@localhost/", ("http", "localhost", "/", "Basic dXNAZXI6cDpzcw==")),
-    ("ws://user@localhost/", ("http", "localhost", "/", "Basic dXNlcjo=")),
+    ("ws://localhost", ("ws", "localhost", 80, "/"), "localhost", ""),
+    ("ws://localhost/", ("ws", "localhost", 80, "/"), "localhost", ""),
+    ("ws://localhost:80/ws", ("ws", "localhost", 80, "/ws"), "localhost", ""),
+    ("wss://localhost:443/ws", ("wss", "localhost", 443, "/ws"), "localhost", ""),
+    ("wss://localhost:80/ws", ("wss", "localhost", 80, "/ws"), "localhost:80", ""),
+    ("ws://localhost:443/ws", ("ws", "localhost", 443, "/ws"), "localhost:443", ""),
+    (
+        "ws://Example.COM:8000/a%20b?x=1&y",
+        ("ws", "example.com", 8000, "/a%20b?x=1&y"),
+        "example.com:8000",
+        "",
+    ),
+    ("ws://localhost?x=1", ("ws", "localhost", 80, "/?x=1"), "localhost", ""),
+    ("ws://[::1]:8000/", ("ws", "::1", 8000, "/"), "[::1]:8000", ""),
+    ("wss://[2001:db8::1]/", ("wss", "2001:db8::1", 443, "/"), "[2001:db8::1]", ""),
+    ("ws://bücher.example/", ("ws", "xn--bcher-kva.example", 80, "/"), "xn--bcher-kva.example", ""),
+    ("ws://user:pass@localhost/", ("ws", "localhost", 80, "/"), "localhost", "Basic dXNlcjpwYXNz"),
+    ("ws://us%40er:p%3Ass@x/", ("ws", "x", 80, "/"), "x", "Basic dXNAZXI6cDpzcw=="),
+    ("ws://user@localhost/", ("ws", "localhost", 80, "/"), "localhost", "Basic dXNlcjo="),
+    ("ws://localhost:0/", ("ws", "localhost", 0, "/"), "localhost:0", ""),
 ]
 
 
-@pytest.mark.parametrize(("uri", "parts"), GOOD, ids=[uri for uri, _ in GOOD])
-def test_what_a_request_takes_from_a_uri(uri: str, parts: tuple[str, ...]) -> None:
-    assert parse_uri(uri) == parts
+@pytest.mark.parametrize(("uri", "parts", "authority", "credentials"), GOOD)
+def test_what_a_client_takes_from_a_uri(
+    uri: str, parts: tuple[object, ...], authority: str, credentials: str
+) -> None:
+    parsed = parse_uri(uri)
+    assert parsed == (*parts, credentials)
+    assert parsed.authority == authority
+    assert parsed.secure is uri.startswith("wss")
 
 
-# websockets insists on a password beside a user.
-@pytest.mark.parametrize("uri", [uri for uri, _ in GOOD if uri != "ws://user@localhost/"])
+# websockets insists on a password beside a user, and takes port 0 for none.
+@pytest.mark.parametrize(
+    "uri", [uri for uri, *_ in GOOD if uri not in ("ws://user@localhost/", "ws://localhost:0/")]
+)
 def test_websockets_reads_the_same(uri: str) -> None:
     ours, theirs = parse_uri(uri), websockets.uri.parse_uri(uri)
-    assert (ours.scheme == "https") is theirs.secure
+    assert ours.secure is theirs.secure
     assert ours.target == theirs.resource_name
-    host = f"[{theirs.host}]" if ":" in theirs.host else theirs.host
-    own_port = theirs.port == (443 if theirs.secure else 80)
-    assert ours.host == (host if own_port else f"{host}:{theirs.port}")
+    assert (ours.host, ours.port) == (theirs.host, theirs.port)
+
+
+def test_http_is_split_the_same_way_and_loses_its_fragment() -> None:
+    uri = parse_uri("https://user:x@[::1]/events?a#top", HTTP_SCHEMES)
+    assert uri[:4] == ("https", "::1", 443, "/events?a")
+    assert (uri.secure, uri.authority, uri.address) == (True, "[::1]", "[::1]:443")
+
+
+def test_a_uri_is_shown_without_its_password() -> None:
+    assert str(parse_uri("ws://user:secret@localhost:8000/a?b")) == "ws://localhost:8000/a?b"
+
+
+def test_an_origin_is_scheme_host_and_port() -> None:
+    def origin(uri: str) -> tuple[bool, str, int]:
+        return parse_uri(uri, ("ws", "wss", "http", "https")).origin
+
+    assert origin("ws://a/x") == origin("http://a:80/y")
+    assert (
+        len({origin("ws://a/"), origin("wss://a/"), origin("ws://a:81/"), origin("ws://b/")}) == 4
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,6 +100,12 @@ def test_what_is_no_websocket_uri(uri: str, complaint: str) -> None:
 
 
 def test_no_line_break_gets_into_a_request() -> None:
-    parts = parse_uri("ws://local\r\nhost/a\r\nX:y")
-    assert "\r" not in "".join(parts)
-    assert "\n" not in "".join(parts)
+    parts = "".join(map(str, parse_uri("ws://local\r\nhost/a\r\nX:y")))
+    assert "\r" not in parts
+    assert "\n" not in parts
+
+
+@pytest.mark.parametrize("uri", ["ws://localhost/", "ftp://localhost/"])
+def test_other_schemes_are_refused_by_name(uri: str) -> None:
+    with pytest.raises(ValueError, match="a URL begins with http:// or https://"):
+        parse_uri(uri, HTTP_SCHEMES)
