@@ -31,7 +31,7 @@ LAYERS: dict[str, set[str]] = {
     "limits": set(),
     "_speedups": set(),
     "protocol": {"errors", "limits", "_speedups"},
-    "http": {"errors", "limits", "protocol"},
+    "http": {"_version", "errors", "limits", "protocol"},
     "app": {"errors", "limits", "protocol"},
     "sync": CORE | {"http", "app"},
     "aio": CORE | {"http", "app", "sync"},
@@ -60,7 +60,8 @@ DEFERRED: dict[tuple[str, str], str] = {
 THIRD_PARTY: dict[str, set[str]] = {
     "_speedups": {"cffi", "_cffi_backend"},
     "http": {"h11", "h2"},
-    "aio": {"uvloop"},
+    "sync": {"python_socks"},
+    "aio": {"uvloop", "python_socks"},
     "testing": {"h11"},
 }
 

@@ -1,6 +1,7 @@
-"""Received bytes become one whole request body (RFC 9112, sections 6.2 and 7.1).
+"""Received bytes become a body (RFC 9112, sections 6.2 and 7.1).
 
-A body is buffered whole, never over ``Limits.max_body_size``. Chunk extensions and trailers mean
+A request's is buffered whole, never over ``Limits.max_body_size``; a response's may also be handed
+on as it comes. Chunk extensions and trailers mean
 nothing to us and are dropped, but they are checked and bounded too.
 
 Our own decoder rather than h11's, which takes any bytes for an extension, bounds neither
@@ -19,6 +20,7 @@ from .h1_head import HeadReader, RequestFault
 __all__ = ["ChunkedBody", "FixedBody"]
 
 _SIZE_DIGITS = 16
+_ENDLESS = 1 << 100  # more than chunks whose size has so many digits will ever bring
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})([ \t]*;[\t\x20-\x7e\x80-\xff]*)?\Z")
 _PLAIN_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
 _TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:")
@@ -60,12 +62,22 @@ class ChunkedBody:
     Args:
         limits: ``max_body_size`` bounds the payload, ``max_head_size`` all chunk extensions
             together, and the limits of a head bound the trailer section.
+        endless: Whether the payload has no bound, because ``read`` hands it on.
+
+    Attributes:
+        finished: Whether the body has ended.
     """
 
-    __slots__ = ("_body", "_extension_room", "_left", "_limits", "_part", "_scanned", "_trailers")
+    __slots__ = (
+        "_body", "_extension_room", "_fault", "_left", "_limits", "_part", "_room", "_scanned",
+        "_trailers", "finished",
+    )  # fmt: skip
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, endless: bool = False) -> None:
+        self.finished = False
+        self._fault: RequestFault | None = None  # met behind what was handed on
         self._limits = limits
+        self._room = _ENDLESS if endless else limits.max_body_size
         self._body = bytearray()
         self._part = _Part.SIZE
         self._left = 0  # payload bytes of this chunk that are still to come
@@ -80,29 +92,51 @@ class ChunkedBody:
             RequestFault: 400 for a malformed chunk or trailer, 413 for a body or for extensions
                 over a limit, 431 for trailers over one.
         """
+        self._consume(buffer)
+        return bytes(self._body) if self.finished else None
+
+    def read(self, buffer: bytearray) -> bytes:
+        """Consume what is there of the body, and hand it on; errors as in ``take``.
+
+        What stands in front of a fault is handed on first: the fault is met by the next call.
+        """
+        if self._fault is not None:
+            raise self._fault
+        try:
+            self._consume(buffer)
+        except RequestFault as fault:
+            if not self._body:
+                raise
+            self._fault = fault
+        body = bytes(self._body)
+        self._body.clear()
+        return body
+
+    def _consume(self, buffer: bytearray) -> None:
         at = 0  # consumed so far; the buffer is cut once, at the end
-        while True:
-            part = self._part
-            if part is _Part.SIZE:
-                step = self._read_whole_chunks(buffer, at) or self._read_size(buffer, at)
-            elif part is _Part.PAYLOAD:
-                step = self._read_payload(buffer, at)
-            elif part is _Part.PAYLOAD_END:
-                step = self._read_payload_end(buffer, at)
-            else:
-                break
-            if not step:
-                break
-            at += step
-        del buffer[:at]
-        return self._read_trailers(buffer) if self._part is _Part.TRAILERS else None
+        try:
+            while step := self._step(buffer, at):
+                at += step
+        finally:
+            del buffer[:at]
+        if self._part is _Part.TRAILERS and not self.finished:
+            self._read_trailers(buffer)
+
+    def _step(self, buffer: bytearray, at: int) -> int:
+        """Consume the next piece; give its bytes, 0 if there is none to consume yet."""
+        part = self._part
+        if part is _Part.SIZE:
+            return self._read_whole_chunks(buffer, at) or self._read_size(buffer, at)
+        if part is _Part.PAYLOAD:
+            return self._read_payload(buffer, at)
+        return self._read_payload_end(buffer, at) if part is _Part.PAYLOAD_END else 0
 
     def _read_whole_chunks(self, buffer: bytearray, at: int) -> int:
         """Consume plain chunks that are there as a whole; the other methods take all the rest.
 
         A flood of chunks of one byte is what makes this loop worth having.
         """
-        start, room = at, self._limits.max_body_size - len(self._body)
+        start, room = at, self._room
         while match := _PLAIN_SIZE.match(buffer, at):
             first = match.end()
             end = first + int(match[1], 16)
@@ -113,6 +147,7 @@ class ChunkedBody:
             at = end + 2
         if at > start:
             self._scanned = 0
+            self._room = room
         return at - start
 
     def _read_size(self, buffer: bytearray, at: int) -> int:
@@ -135,7 +170,7 @@ class ChunkedBody:
     def _begin_chunk(self, digits: bytes, line: int) -> int:
         self._extension_room -= line - len(digits)
         size = self._left = int(digits, 16)
-        if size > self._limits.max_body_size - len(self._body):
+        if size > self._room:
             raise RequestFault.over(self._limits, "max_body_size", 413, "request body", "bytes")
         if size:
             self._part = _Part.PAYLOAD
@@ -148,6 +183,7 @@ class ChunkedBody:
         piece = buffer[at : at + self._left]
         self._body += piece
         self._left -= len(piece)
+        self._room -= len(piece)
         if not self._left:
             self._part = _Part.PAYLOAD_END
         return len(piece)
@@ -161,11 +197,11 @@ class ChunkedBody:
         self._part = _Part.SIZE
         return 2
 
-    def _read_trailers(self, buffer: bytearray) -> bytes | None:
+    def _read_trailers(self, buffer: bytearray) -> None:
         section = self._trailers.take(buffer)
         if section is None:
-            return None
+            return
         for line in section.split(b"\r\n")[1:-2]:
             if not _TRAILER.match(line):
                 raise RequestFault(400, "a malformed trailer")
-        return bytes(self._body)
+        self.finished = True

@@ -58,13 +58,17 @@ class HeadReader:
         limits: ``max_head_size``, ``max_headers`` and ``max_header_line`` are looked at. A line is
             measured without its CRLF, a head with everything up to the end of its blank line.
         what: What to call the head in an error.
+        first: What to call its first line.
     """
 
-    __slots__ = ("_limits", "_line_start", "_lines", "_scanned", "_skipped", "_what")
+    __slots__ = ("_first", "_limits", "_line_start", "_lines", "_scanned", "_skipped", "_what")
 
-    def __init__(self, limits: Limits, what: str = "request head") -> None:
+    def __init__(
+        self, limits: Limits, what: str = "request head", first: str = "request line"
+    ) -> None:
         self._limits = limits
         self._what = what
+        self._first = first
         self._restart()
 
     def _restart(self) -> None:
@@ -154,7 +158,7 @@ class HeadReader:
         limits = self._limits
         content = len(line.removesuffix(b"\n").removesuffix(b"\r"))
         if content > limits.max_header_line:
-            status, what = (431, f"a line of the {self._what}") if number else (414, "request line")
+            status, what = (431, f"a line of the {self._what}") if number else (414, self._first)
             fault = RequestFault.over(limits, "max_header_line", status, what, "bytes")
             yield start + limits.max_header_line, fault
         if start + len(line) > limits.max_head_size:
