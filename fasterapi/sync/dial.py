@@ -1,0 +1,302 @@
+"""Dialling: a client's ``Opening`` to a connected socket with the response that counts.
+
+DNS, TCP, proxies and TLS happen here, blocking. What is asked and what answers mean is decided in
+``fasterapi.http``. The addresses of a name are tried one after the other, as
+``socket.create_connection`` does it, but within one deadline.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from ..errors import ProxyError
+from ..http.h1_client import Excerpt, ResponseReader
+from ..http.opening import Opening
+from ..http.proxy import Proxy, check_tunnel, connect_request
+from ..http.route import SOCKS_NEEDS, Route, socks_failed, timeout_text
+from ..limits import DEFAULT_LIMITS, REFUSAL_TIMEOUT, Limits
+from ..protocol.uri import URI
+
+__all__ = ["Dialler", "Link", "default_context", "make_socks"]
+
+_READ_SIZE = 65536
+_FOREVER = 1e6  # seconds, for a library that knows no None
+
+
+def default_context() -> ssl.SSLContext:
+    """Make the TLS context of whoever gives none: the system's certificates, and HTTP/1.1."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+class Link:
+    """A connected socket in the time of the opening handshake, with its deadline.
+
+    Args:
+        sock: The socket.
+        remaining: Gives the seconds that are left for each step; ``None``: no bound.
+
+    Attributes:
+        sock: As given, or TLS over it; set its timeout before it is put to another use.
+        proxy: The HTTP proxy that forwards each request, if one does.
+    """
+
+    def __init__(self, sock: socket.socket, remaining: Callable[[], float | None]) -> None:
+        self.sock = sock
+        self.proxy: Proxy | None = None
+        self._remaining = remaining
+
+    def start_tls(self, context: ssl.SSLContext, server_hostname: str) -> None:
+        """Go on in TLS.
+
+        Raises:
+            OSError: If the other side is not who it should be, or does not speak TLS.
+        """
+        self.sock.settimeout(self._remaining())
+        self.sock = context.wrap_socket(self.sock, server_hostname=server_hostname)
+
+    def read(self) -> bytes:
+        """Wait for bytes; ``b""`` is the end.
+
+        Raises:
+            OSError: If the connection was reset, or the time is over (``TimeoutError``).
+        """
+        self.sock.settimeout(self._remaining())
+        return self.sock.recv(_READ_SIZE)
+
+    def ask(self, request: bytes, reader: ResponseReader) -> None:
+        """Write a request, and read until the reader has its response.
+
+        Raises:
+            InvalidResponse: If the answer is no HTTP.
+            OSError: If the connection ends before.
+        """
+        self.sock.settimeout(self._remaining())
+        self.sock.sendall(request)
+        while reader.receive_data(data := self.read()) is None:
+            if not data:
+                reader.receive_eof()
+
+    def close(self) -> None:
+        """End the connection."""
+        self.sock.close()
+
+
+class Dialler:
+    """Opens connections along a route.
+
+    Args:
+        route: The way.
+        limits: Those of a head, and ``open_timeout``.
+        environ: The environment's variables; by default the process's.
+        clock: The time in seconds; for tests.
+    """
+
+    def __init__(
+        self,
+        route: Route,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        environ: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._route = route
+        self._limits = limits
+        self._environ = os.environ if environ is None else environ
+        self._clock = clock
+        self._sock: socket.socket | None = route.sock
+        self._waiting_for = ""
+        self._deadline: float | None = None
+
+    def open(self, opening: Opening) -> tuple[Link, ResponseReader]:
+        """Get the response that counts; the link is the caller's to close.
+
+        Returns:
+            The link, and the reader that has the response and what arrived behind its head.
+
+        Raises:
+            TimeoutError: If that is not there after ``Limits.open_timeout``.
+            OSError: If the server, or the proxy, can't be reached, or is not who it should be.
+            InvalidResponse, ProxyError, RedirectError: As their names say.
+            ValueError: If the environment names a proxy that is none.
+        """
+        seconds = self._limits.open_timeout
+        self._deadline = None if seconds is None else self._clock() + seconds
+        try:
+            return self._open(opening)
+        except TimeoutError as error:
+            if seconds is None or error.errno is not None:
+                raise  # the system's own
+            text = timeout_text(opening.uri, seconds, self._waiting_for)
+            raise TimeoutError(text) from None
+
+    def excerpt(self, link: Link, reader: ResponseReader) -> bytes:
+        """Read the beginning of a refusal's body, for a moment."""
+        self._deadline = self._clock() + REFUSAL_TIMEOUT
+        excerpt = Excerpt(reader)
+        with suppress(OSError):  # what is there will do
+            while excerpt.wants_data and (data := link.read()):
+                excerpt.receive_data(data)
+        return excerpt.data
+
+    def _time_left(self) -> float | None:
+        """Give the seconds left for a step that blocks.
+
+        Raises:
+            TimeoutError: If there are none: to a socket, 0 would mean something else.
+        """
+        if self._deadline is None:
+            return None
+        left = self._deadline - self._clock()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+    def _open(self, opening: Opening) -> tuple[Link, ResponseReader]:
+        while True:
+            link = self._dial(opening.uri)
+            try:
+                reader = ResponseReader(opening.request.method, limits=self._limits)
+                self._waiting_for = "the server's answer"
+                link.ask(opening.to_send(link.proxy), reader)
+                assert reader.response is not None
+                if not opening.follow(reader.response):
+                    return link, reader
+            except BaseException:
+                link.close()
+                raise
+            link.close()
+
+    def _dial(self, uri: URI) -> Link:
+        """Connect to whom the URI names, TLS included."""
+        route = self._route
+        self._waiting_for = f"a connection to {uri.address}"
+        proxy = route.proxy_for(uri, self._environ)
+        if route.uds is not None:
+            self._waiting_for = f"a connection to {route.fixed}"
+            link = Link(self._connect(_unix_socket(), route.uds), self._time_left)
+        elif route.sock is not None:
+            link = Link(self._take_sock(), self._time_left)
+        elif proxy is None:
+            link = Link(self._tcp(uri.host, uri.port), self._time_left)
+        elif proxy.is_socks:
+            self._waiting_for = f"the proxy {proxy}"
+            link = Link(_socks(proxy, uri, self._time_left()), self._time_left)
+        else:
+            link = self._dial_proxy(uri, proxy)
+        if uri.secure:
+            self._waiting_for = f"the TLS handshake with {uri.address}"
+            try:
+                link.start_tls(self._route.ssl or default_context(), route.hostname_for(uri))
+            except BaseException:
+                link.close()
+                raise
+        return link
+
+    def _dial_proxy(self, uri: URI, proxy: Proxy) -> Link:
+        if proxy.secure and uri.secure:
+            raise ProxyError(
+                f"the proxy {proxy}: the blocking client speaks no TLS inside of TLS; "
+                "use a proxy over http://, or the asyncio client"
+            )
+        self._waiting_for = f"the proxy {proxy}"
+        link = Link(self._tcp(proxy.host, proxy.port), self._time_left)
+        try:
+            if proxy.secure:
+                link.start_tls(default_context(), proxy.host)
+            if uri.scheme == "http":
+                link.proxy = proxy
+                return link
+            reader = ResponseReader("CONNECT", limits=self._limits, who=f"the proxy {proxy}")
+            link.ask(connect_request(uri, proxy), reader)
+            check_tunnel(reader, uri, proxy)
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    def _tcp(self, host: str, port: int) -> socket.socket:
+        """Try the addresses of a name, one after the other, within the time that is left."""
+        failed: OSError | None = None
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        ):
+            try:
+                sock = self._connect(socket.socket(family, kind, protocol), address)
+            except TimeoutError:
+                raise
+            except OSError as error:
+                failed = error
+            else:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return sock
+        raise failed or OSError(f"{host} has no address")
+
+    def _connect(self, sock: socket.socket, address: Any) -> socket.socket:
+        try:
+            sock.settimeout(self._time_left())
+            sock.connect(address)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def _take_sock(self) -> socket.socket:
+        sock, self._sock = self._sock, None
+        if sock is None:
+            raise ConnectionError("the given socket is used up: it serves one connection")
+        return sock
+
+
+def _unix_socket() -> socket.socket:
+    return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+
+
+def make_socks(proxy: Proxy, load: Callable[[], Any]) -> tuple[Any, type[Exception]]:
+    """Make python-socks's client for a proxy.
+
+    Args:
+        proxy: The proxy.
+        load: Imports the client's class, a blocking one or one for a loop.
+
+    Returns:
+        The client, and the error that it raises when the proxy refuses.
+
+    Raises:
+        ProxyError: If python-socks is not installed.
+    """
+    try:
+        from python_socks import ProxyError as Refusal
+        from python_socks import ProxyType
+
+        kind = load()
+    except ImportError:
+        raise ProxyError(SOCKS_NEEDS) from None
+    client = kind.create(
+        ProxyType[proxy.socks_version], proxy.host, proxy.port, proxy.user, proxy.password,
+        proxy.looks_names_up,
+    )  # fmt: skip
+    return client, Refusal
+
+
+def _load_socks() -> Any:
+    from python_socks.sync import Proxy as Socks
+
+    return Socks
+
+
+def _socks(proxy: Proxy, uri: URI, seconds: float | None) -> socket.socket:
+    """Have a SOCKS proxy connect."""
+    client, refusal = make_socks(proxy, _load_socks)
+    try:
+        sock: socket.socket = client.connect(uri.host, uri.port, timeout=seconds or _FOREVER)
+    except refusal as error:
+        raise socks_failed(proxy, uri, error) from error
+    return sock

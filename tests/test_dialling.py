@@ -1,0 +1,380 @@
+"""Both diallers on the same tasks: plain, TLS, unix sockets, redirects, proxies, and what fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import trustme
+
+from fasterapi.aio.dial import Dialler as AsyncDialler
+from fasterapi.errors import InvalidResponse, ProxyError, RedirectError
+from fasterapi.http.opening import Opening
+from fasterapi.http.route import Route
+from fasterapi.limits import Limits
+from fasterapi.protocol import Request
+from fasterapi.protocol.uri import HTTP_SCHEMES, parse_uri
+from fasterapi.sync.dial import Dialler as SyncDialler
+
+from .relays import Script, http_proxy, listening, read_head, socks5_proxy
+
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nfirst bytes"
+REFUSAL = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno!"
+
+
+class Answer(NamedTuple):
+    """What came of an opening."""
+
+    status: int
+    rest: bytes
+    url: str
+
+
+def setting(url: str, **options: Any) -> tuple[Opening, Route, dict[str, Any]]:
+    schemes = HTTP_SCHEMES if url.startswith("http") else ("ws", "wss")
+    limits = options.pop("limits", Limits(open_timeout=10))
+    environ = options.pop("environ", {})
+    route = Route(uri=parse_uri(url, schemes), **options)
+    opening = Opening(
+        url,
+        lambda uri, headers: Request("GET", uri.target, [("Host", uri.authority), *headers]),
+        schemes=schemes,
+        fixed=route.fixed,
+    )
+    return opening, route, {"limits": limits, "environ": environ}
+
+
+def dial_sync(url: str, **options: Any) -> Answer:
+    opening, route, rest = setting(url, **options)
+    dialler = SyncDialler(route, **rest)
+    link, reader = dialler.open(opening)
+    try:
+        assert reader.response is not None
+        status = reader.response.status
+        data = dialler.excerpt(link, reader) if status == 403 else reader.take_rest()
+        return Answer(status, data or link.read(), str(opening.uri))
+    finally:
+        link.close()
+
+
+async def _dial(url: str, **options: Any) -> Answer:
+    opening, route, rest = setting(url, **options)
+    dialler = AsyncDialler(route, **rest)
+    link, reader = await dialler.open(opening)
+    try:
+        assert reader.response is not None
+        status = reader.response.status
+        data = (await dialler.excerpt(link, reader)) if status == 403 else reader.take_rest()
+        return Answer(status, data or await link.read(), str(opening.uri))
+    finally:
+        link.transport.abort()
+        await asyncio.sleep(0)
+
+
+def dial_aio(url: str, **options: Any) -> Answer:
+    return asyncio.run(_dial(url, **options))
+
+
+def dial_uvloop(url: str, **options: Any) -> Answer:
+    uvloop = pytest.importorskip("uvloop")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_dial(url, **options))
+
+
+Dial = Callable[..., Answer]
+
+
+@pytest.fixture(params=[dial_sync, dial_aio, dial_uvloop], ids=["sync", "asyncio", "uvloop"])
+def dial(request: pytest.FixtureRequest) -> Dial:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def ca() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def server_context(ca: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture(scope="module")
+def trusting(ca: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    ca.configure_trust(context)
+    return context
+
+
+def test_a_plain_server(dial: Dial) -> None:
+    script = Script(SWITCH)
+    with listening(script) as port:
+        assert dial(f"ws://127.0.0.1:{port}/a?b") == (
+            101, b"first bytes", f"ws://127.0.0.1:{port}/a?b",
+        )  # fmt: skip
+    assert script.heads == [f"GET /a?b HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()]
+
+
+def test_an_ipv6_server(dial: Dial) -> None:
+    try:
+        server = listening(Script(SWITCH), host="::1")
+        with server as port:
+            assert dial(f"ws://[::1]:{port}/").status == 101
+    except OSError as error:
+        if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            pytest.skip("no IPv6 here; enable it on the loopback interface")
+        raise
+
+
+def test_every_address_of_a_name_is_tried(dial: Dial) -> None:
+    # localhost is ::1 too on most machines, where nobody listens.
+    with listening(Script(SWITCH)) as port:
+        assert dial(f"ws://localhost:{port}/").status == 101
+
+
+def test_a_server_on_tls(
+    dial: Dial, server_context: ssl.SSLContext, trusting: ssl.SSLContext
+) -> None:
+    with listening(Script(SWITCH), context=server_context) as port:
+        assert dial(f"wss://localhost:{port}/", ssl=trusting).rest == b"first bytes"
+
+
+def test_a_certificate_nobody_vouches_for(dial: Dial, server_context: ssl.SSLContext) -> None:
+    with (
+        listening(Script(SWITCH), context=server_context) as port,
+        pytest.raises(ssl.SSLCertVerificationError),
+    ):
+        dial(f"wss://localhost:{port}/")
+
+
+def test_another_name_in_the_certificate(
+    dial: Dial, server_context: ssl.SSLContext, trusting: ssl.SSLContext
+) -> None:
+    with listening(Script(SWITCH, SWITCH), context=server_context) as port:
+        url = f"wss://127.0.0.1:{port}/"
+        assert dial(url, ssl=trusting, server_hostname="localhost").status == 101
+        with pytest.raises(ssl.SSLCertVerificationError, match=r"(?i)hostname mismatch"):
+            dial(url, ssl=trusting, server_hostname="example.com")
+
+
+def test_a_unix_socket(dial: Dial, tmp_path: Path) -> None:
+    script = Script(SWITCH)
+    with listening(script, uds=tmp_path / "s"):
+        assert dial("ws://example.com/", uds=str(tmp_path / "s")).status == 101
+    assert b"Host: example.com\r\n" in script.heads[0]
+
+
+def test_tls_on_a_unix_socket(
+    dial: Dial, tmp_path: Path, server_context: ssl.SSLContext, trusting: ssl.SSLContext
+) -> None:
+    with listening(Script(SWITCH), uds=tmp_path / "s", context=server_context):
+        assert dial("wss://localhost/", uds=str(tmp_path / "s"), ssl=trusting).status == 101
+
+
+def test_a_given_socket_serves_once(dial: Dial) -> None:
+    with listening(Script(SWITCH, b"HTTP/1.1 302 X\r\nLocation: /b\r\n\r\n")) as port:
+        sock = socket.create_connection(("127.0.0.1", port))
+        assert dial("ws://example.com/", sock=sock).status == 101
+        sock = socket.create_connection(("127.0.0.1", port))
+        with pytest.raises(ConnectionError, match="the given socket is used up"):
+            dial("ws://example.com/", sock=sock)
+
+
+def test_redirects_are_followed_to_other_servers(dial: Dial) -> None:
+    with listening(Script(SWITCH)) as there:
+        location = b"HTTP/1.1 307 X\r\nLocation: http://127.0.0.1:%d/b\r\n\r\n" % there
+        with listening(Script(location)) as here:
+            assert dial(f"ws://127.0.0.1:{here}/a").url == f"ws://127.0.0.1:{there}/b"
+
+
+def test_a_redirect_that_is_not_followed(dial: Dial) -> None:
+    location = b"HTTP/1.1 307 X\r\nLocation: ftp://a/\r\n\r\n"
+    with listening(Script(location)) as port, pytest.raises(RedirectError):
+        dial(f"ws://127.0.0.1:{port}/a")
+
+
+def test_a_refusal_and_what_it_says(dial: Dial) -> None:
+    with listening(Script(REFUSAL)) as port:
+        assert dial(f"ws://127.0.0.1:{port}/a")[:2] == (403, b"no!")
+
+
+def test_a_refusal_in_pieces(dial: Dial) -> None:
+    def handle(sock: socket.socket) -> None:
+        read_head(sock)
+        sock.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\nno")
+        sock.sendall(b"!")
+        sock.shutdown(socket.SHUT_WR)
+        sock.recv(1)
+
+    with listening(handle) as port:
+        assert dial(f"ws://127.0.0.1:{port}/a")[:2] == (403, b"no!")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (b"", ConnectionResetError),
+        (b"HTTP/1.1 101 Swi", ConnectionResetError),
+        (b"220 smtp.example.com ESMTP\r\n", InvalidResponse),
+    ],
+)
+def test_what_is_no_answer(dial: Dial, answer: bytes, error: type[Exception]) -> None:
+    def handle(sock: socket.socket) -> None:
+        read_head(sock)
+        sock.sendall(answer)
+
+    with listening(handle) as port, pytest.raises(error):
+        dial(f"ws://127.0.0.1:{port}/a")
+
+
+def test_nobody_listens(dial: Dial) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with pytest.raises(ConnectionRefusedError):
+        dial(f"ws://127.0.0.1:{port}/")
+
+
+@pytest.mark.parametrize(
+    ("url", "waiting_for"),
+    [("ws://127.0.0.1:{}/", "the server's answer"), ("wss://127.0.0.1:{}/", r"127\.0\.0\.1")],
+)
+def test_a_server_that_says_nothing(dial: Dial, url: str, waiting_for: str) -> None:
+    with (
+        listening(lambda sock: sock.recv(1 << 20) and sock.recv(1) and None) as port,
+        pytest.raises(TimeoutError, match=rf"within 0.05 s: still waiting for .*{waiting_for}"),
+    ):
+        dial(url.format(port), limits=Limits(open_timeout=0.05))
+
+
+def test_a_timeout_can_be_none(dial: Dial) -> None:
+    with listening(Script(SWITCH)) as port:
+        assert dial(f"ws://127.0.0.1:{port}/", limits=Limits(open_timeout=None)).status == 101
+
+
+# ----------------------------------------------------------------------------------- proxies
+
+
+def test_a_tunnel_through_an_http_proxy(dial: Dial) -> None:
+    seen: list[bytes] = []
+    with listening(Script(SWITCH)) as port, listening(http_proxy(seen)) as proxy:
+        environ = {"ws_proxy": f"http://127.0.0.1:{proxy}"}
+        assert dial(f"ws://127.0.0.1:{port}/", environ=environ).rest == b"first bytes"
+        assert seen == [
+            b"CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % (port, port)
+        ]
+
+
+def test_tls_through_a_tunnel(
+    dial: Dial, server_context: ssl.SSLContext, trusting: ssl.SSLContext
+) -> None:
+    with (
+        listening(Script(SWITCH), context=server_context) as port,
+        listening(http_proxy([], password="me:secret")) as proxy,
+    ):
+        answer = dial(
+            f"wss://localhost:{port}/", ssl=trusting, proxy=f"http://me:secret@127.0.0.1:{proxy}"
+        )
+        assert answer.rest == b"first bytes"
+
+
+def test_a_proxy_that_wants_a_password(dial: Dial) -> None:
+    with listening(http_proxy([], password="me:secret")) as proxy:
+        with pytest.raises(ProxyError, match=r"407 .*user and password") as caught:
+            dial("ws://127.0.0.1:9/", proxy=f"http://127.0.0.1:{proxy}")
+        assert caught.value.status == 407
+
+
+def test_plain_http_is_forwarded(dial: Dial) -> None:
+    script = Script(REFUSAL)
+    with listening(script) as proxy:
+        assert dial("http://example.com/a", proxy=f"http://127.0.0.1:{proxy}").status == 403
+    assert script.heads[0].startswith(b"GET http://example.com/a HTTP/1.1\r\nHost: example.com")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "seen_host"), [("socks5h", b"hidden"), ("socks5", b"127.0.0.1")]
+)
+def test_a_socks_proxy(dial: Dial, scheme: str, seen_host: bytes) -> None:
+    seen: list[bytes] = []
+    names = {b"hidden": "127.0.0.1"}
+    host = "hidden" if scheme == "socks5h" else "127.0.0.1"
+    with listening(Script(SWITCH)) as port, listening(socks5_proxy(seen, names)) as proxy:
+        answer = dial(f"ws://{host}:{port}/", proxy=f"{scheme}://127.0.0.1:{proxy}")
+    assert (answer.status, seen) == (101, [seen_host])
+
+
+def test_a_socks_proxy_that_refuses(dial: Dial) -> None:
+    with listening(socks5_proxy([], {})) as proxy, pytest.raises(ProxyError, match="to hidden:80"):
+        dial("ws://hidden/", proxy=f"socks5h://127.0.0.1:{proxy}")
+
+
+def test_socks_without_its_library(dial: Dial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "python_socks", None)
+    with pytest.raises(ProxyError, match=r"pip install 'fasterapi\[socks\]'"):
+        dial("ws://a/", proxy="socks5://127.0.0.1:9")
+
+
+def test_a_proxy_on_tls(
+    dial: Dial,
+    server_context: ssl.SSLContext,
+    ca: trustme.CA,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    # Its certificate is judged as the system's are: there is no option for it.
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with (
+        listening(Script(SWITCH)) as port,
+        listening(http_proxy([]), context=server_context) as proxy,
+    ):
+        answer = dial(f"ws://127.0.0.1:{port}/", proxy=f"https://localhost:{proxy}")
+        assert answer.rest == b"first bytes"
+
+
+def test_tls_through_a_proxy_on_tls(
+    server_context: ssl.SSLContext,
+    ca: trustme.CA,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with (
+        listening(Script(SWITCH), context=server_context) as port,
+        listening(http_proxy([]), context=server_context) as proxy,
+    ):
+        url, through = f"wss://localhost:{port}/", f"https://localhost:{proxy}"
+        assert dial_aio(url, proxy=through).rest == b"first bytes"
+        with pytest.raises(ProxyError, match="no TLS inside of TLS; use a proxy over http://"):
+            dial_sync(url, proxy=through)
+
+
+def test_nothing_is_left_open_when_a_wait_is_cancelled() -> None:
+    async def main() -> None:
+        with listening(lambda sock: sock.recv(1 << 20) and sock.recv(1) and None) as port:
+            task = asyncio.create_task(_dial(f"ws://127.0.0.1:{port}/"))
+            await asyncio.sleep(0)
+            while not task.done():
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            await asyncio.sleep(0)
+
+    asyncio.run(main())  # a ResourceWarning would fail it
+
+
+@pytest.fixture(autouse=True)
+def no_proxies_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
