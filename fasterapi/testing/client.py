@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from ..protocol.deflate import Compression, PerMessageDeflate
 from ..protocol.extensions import ExtensionFactory
-from ..protocol.handshake import ClientHandshake
+from ..protocol.client_handshake import ClientHandshake
 from ..protocol.headers import HeaderPairs, Headers
 from ..protocol.http import Response
 from .events import AsyncTestEventStream
