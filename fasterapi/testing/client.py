@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 from urllib.parse import urlsplit
 
+from ..protocol.client_handshake import ClientHandshake
 from ..protocol.deflate import Compression, PerMessageDeflate
 from ..protocol.extensions import ExtensionFactory
-from ..protocol.client_handshake import ClientHandshake
 from ..protocol.headers import HeaderPairs, Headers
 from ..protocol.http import Response
 from .events import AsyncTestEventStream
