@@ -62,18 +62,21 @@ class Deadlines:
         for bucket in [b for b in self._buckets if b * RESOLUTION <= now]:
             for owner in self._buckets.pop(bucket, ()):
                 owner.bucket = None
-                try:
-                    deadline = owner.on_timer(now)
-                except Exception as error:  # noqa: BLE001  # reported; others still have their time
-                    self._failed(owner, error)
-                    continue
-                if deadline is not None:
-                    # One that has passed already waits for the next bucket, so that a walk ends.
-                    self.schedule(owner, max(deadline, now))
+                self._look_at(owner, now)
 
     def clear(self) -> None:
         """Forget everything."""
         self._buckets.clear()
+
+    def _look_at(self, owner: Timed, now: float) -> None:
+        try:
+            deadline = owner.on_timer(now)
+        except Exception as error:  # noqa: BLE001  # reported; others still have their time
+            self._failed(owner, error)
+            return
+        if deadline is not None:
+            # One that has passed already waits for the next bucket, so that a walk ends.
+            self.schedule(owner, max(deadline, now))
 
     def _added(self, bucket: int) -> None:
         """A bucket has an owner; for a deriving class that has to be woken for it."""

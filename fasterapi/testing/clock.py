@@ -46,30 +46,29 @@ class ManualTimers(Timers):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], float]) -> None:
         super().__init__(loop, clock)
-        self._deadlines: dict[Timed, float] = {}
+        self._exact: dict[Timed, float] = {}
 
     def schedule(self, owner: Timed, deadline: float | None) -> None:
         """Have ``owner`` looked at when ``deadline`` has come, or earlier."""
         if deadline is not None:
-            self._deadlines[owner] = min(deadline, self._deadlines.get(owner, deadline))
+            self._exact[owner] = min(deadline, self._exact.get(owner, deadline))
 
     def cancel(self, owner: Timed) -> None:
         """Forget ``owner``."""
-        self._deadlines.pop(owner, None)
+        self._exact.pop(owner, None)
 
-    def close(self) -> None:
+    def clear(self) -> None:
         """Forget everything."""
-        self._deadlines.clear()
+        self._exact.clear()
 
-    def next_deadline(self) -> float | None:
+    def next(self) -> float | None:
         """Tell when somebody is to be looked at, in seconds of the clock."""
-        return min(self._deadlines.values(), default=None)
+        return min(self._exact.values(), default=None)
 
-    def walk(self) -> None:
+    def walk(self, now: float) -> None:
         """Look at everybody whose time has come."""
-        now = self._clock()
-        for owner in [owner for owner, due in self._deadlines.items() if due <= now]:
-            if self._deadlines.pop(owner, None) is not None:
+        for owner in [owner for owner, due in self._exact.items() if due <= now]:
+            if self._exact.pop(owner, None) is not None:
                 self._look_at(owner, now)
 
 
@@ -147,15 +146,15 @@ async def turn(
     least = clock.now
     while True:
         pause = clocked.next_timer() if clocked is not None else None
-        due = [timers.next_deadline(), None if pause is None else clock.now + pause]
+        due = [timers.next(), None if pause is None else clock.now + pause]
         stop = max(least, min((time for time in due if time is not None), default=end))
         if stop >= end:
             break
         # A deadline that stays in the past is looked at as often as a real server would.
         least = stop + (RESOLUTION if stop == least else 0.0)
         move(stop)
-        timers.walk()
+        timers.walk(clock.now)
         await settle()
     move(end)
-    timers.walk()
+    timers.walk(clock.now)
     await settle()

@@ -239,7 +239,7 @@ class Host:
 
     def next_deadline(self) -> str:
         """Word when the clock has something to do, for an error."""
-        deadline = self.server.timers.next_deadline()
+        deadline = self.server.timers.next()
         if deadline is None:
             return ""
         seconds = max(0.0, deadline - self.server.time.now)

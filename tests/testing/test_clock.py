@@ -45,12 +45,12 @@ def test_deadlines_are_met_exactly_and_in_order() -> None:
         timers.schedule(second, 1002.0)
         timers.schedule(second, 1004.0)  # it is looked at no later than it wanted first
         timers.schedule(second, None)
-        assert timers.next_deadline() == 1001.0
+        assert timers.next() == 1001.0
         await turn(clock, timers, 0.5, nothing)
         assert (clock(), first.looks) == (1000.5, [])
         await turn(clock, timers, 2.75, nothing)
         assert (clock(), first.looks, second.looks) == (1003.25, [1001.0, 1003.25], [1002.0])
-        assert timers.next_deadline() is None
+        assert timers.next() is None
 
     asyncio.run(scenario())
 
@@ -69,7 +69,7 @@ def test_who_is_cancelled_is_not_looked_at() -> None:
         assert [alarm.looks for alarm in alarms] == [[], [], []]
         timers.schedule(alarms[0], 1002.0)
         timers.close()
-        assert timers.next_deadline() is None
+        assert timers.next() is None
 
     asyncio.run(scenario())
 
