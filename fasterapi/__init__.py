@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._speedups import implementation as __impl__
+from ._speedups.deflate import deflate as __deflate__
 from ._version import __version__
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ __all__ = [
     "SAME_ORIGIN", "App", "Compression", "ConcurrentReceive", "ConnectionClosed",
     "EventStreamError", "FasterAPIError", "HTTPError", "HandshakeError", "InvalidMessage", "Limits",
     "LocalProtocolError", "Request", "Response", "SSEConnection", "Server", "ServerSentEvent",
-    "State", "SyncSSEConnection", "SyncWebSocket", "WebSocket", "__impl__", "__version__", "serve",
+    "State", "SyncSSEConnection", "SyncWebSocket", "WebSocket", "__deflate__", "__impl__",
+    "__version__", "serve",
 ]  # fmt: skip
 
 

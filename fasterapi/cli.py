@@ -21,13 +21,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import __impl__, __version__
+from . import __deflate__, __impl__, __version__
 from .app import App
 
 __all__ = ["main"]
 
 _VERSION = (
-    f"fasterapi {__version__} ({__impl__} backend, "
+    f"fasterapi {__version__} ({__impl__} backend, {__deflate__}, "
     f"{platform.python_implementation()} {platform.python_version()})"
 )
 _DESCRIPTION = "WebSocket and Server-Sent Events for Python."

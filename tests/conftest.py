@@ -33,7 +33,9 @@ settings.load_profile("default")
 
 
 def _backend() -> str:
-    return f"fasterapi {fasterapi.__version__}, {fasterapi.__impl__} backend"
+    return (
+        f"fasterapi {fasterapi.__version__}, {fasterapi.__impl__} backend, {fasterapi.__deflate__}"
+    )
 
 
 def pytest_report_header() -> str:

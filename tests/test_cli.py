@@ -148,7 +148,8 @@ def test_the_version_names_the_backend(capsys: pytest.CaptureFixture[str]) -> No
     assert ended.value.code == 0
     python = f"{platform.python_implementation()} {platform.python_version()}"
     assert capsys.readouterr().out == (
-        f"fasterapi {fasterapi.__version__} ({fasterapi.__impl__} backend, {python})\n"
+        f"fasterapi {fasterapi.__version__} ({fasterapi.__impl__} backend, "
+        f"{fasterapi.__deflate__}, {python})\n"
     )
 
 
@@ -452,6 +453,7 @@ def test_the_module_is_the_same_command() -> None:
     )
     assert result.stdout.startswith(
         f"fasterapi {fasterapi.__version__} ({fasterapi.__impl__} backend, "
+        f"{fasterapi.__deflate__}, "
     )
     result = subprocess.run(
         [sys.executable, "-m", "fasterapi", "run", ":"], capture_output=True, text=True, check=False

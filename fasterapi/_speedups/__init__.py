@@ -2,8 +2,8 @@
 
 Without a wish the kernels in C run where they can be loaded, and those in Python where not.
 ``FASTERAPI_IMPL=python`` or ``FASTERAPI_IMPL=c`` forces one, and a backend that was asked for and
-can't be loaded raises. This is the one place of the package that reads the environment, and nothing
-here knows what the kernels are used for.
+can't be loaded raises; ``deflate`` beside it chooses in the same way. These two are the places of
+the package that read the environment, and nothing here knows what the kernels are used for.
 """
 
 from __future__ import annotations

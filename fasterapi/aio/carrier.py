@@ -93,11 +93,21 @@ class WebSocketChannel(Channel):
 
 
 class WebSocketProtocol(WebSocketChannel):
-    """The transport's side of a ``WebSocket``."""
+    """The transport's side of a ``WebSocket``.
+
+    A long message is encoded piece by piece, one in a turn of the loop, so that other connections
+    have theirs; while the transport is full none is.
+    """
 
     __slots__ = ()
 
     websocket: WebSocket
+
+    def __init__(
+        self, websocket: WebSocketBase, connection: WebSocketConnection, http: HTTPProtocol
+    ) -> None:
+        super().__init__(websocket, connection, http)
+        connection.piecewise = True
 
     def data_received(self, data: bytes) -> None:
         """Take what the transport read; what is sent meanwhile is written at its end, at once."""
@@ -152,8 +162,17 @@ class WebSocketProtocol(WebSocketChannel):
                 self.transport.writelines(connection.pieces_to_send())
             elif data := connection.data_to_send():
                 self.transport.write(data)
+            if self.connection.behind or self.behind:
+                self._catch_up()
             return
         data = b"" if self._paused else self.websocket._data_to_send()
         if data and not self.lost:
             self.transport.write(data)
+        self._catch_up()
         self.settle()
+
+    def _catch_up(self) -> None:
+        """Go on in the loop's next turn, if there is more of a long message to encode."""
+        self.behind = self.connection.behind
+        if self.behind and not self._paused and not self.lost:
+            self.flush_soon()

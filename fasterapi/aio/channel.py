@@ -34,11 +34,13 @@ class Channel(asyncio.Protocol):
         aborted: Whether we cut it; it will be gone in the next turn of the loop.
         peer_ended: Whether the peer has ended its half of the connection.
         corked: Whether ``flush`` is going to be called in this turn of the loop.
+        behind: Whether ``flush`` has left something to be made ready in the loop's next turn.
     """
 
     __slots__ = (
         "_burst", "_linger_until", "_paused", "_progress", "_reading", "_waiters", "aborted",
-        "bucket", "client", "corked", "limits", "lost", "peer_ended", "server", "transport",
+        "behind", "bucket", "client", "corked", "limits", "lost", "peer_ended", "server",
+        "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport
@@ -52,6 +54,7 @@ class Channel(asyncio.Protocol):
         self.aborted = False
         self.peer_ended = False
         self.corked = False
+        self.behind = False
         self.bucket: int | None = None
         self._paused = False
         self._reading = True
@@ -106,7 +109,9 @@ class Channel(asyncio.Protocol):
         elif not self.corked:
             self.corked = True
             self.server.flush_soon(self)
-        return self.server.done if not self._paused and self._burst <= MAX_BURST else self._wait()
+        if self._paused or self.behind or self._burst > MAX_BURST:
+            return self._wait()
+        return self.server.done
 
     def drain(self) -> Awaitable[None]:
         """Give an awaitable that is over when the write buffer is below its high-water mark."""
@@ -117,7 +122,7 @@ class Channel(asyncio.Protocol):
         self.corked = False
         self._burst = 0
         self.flush()
-        if not self._paused and self._waiters is not None:
+        if self._waiters is not None and not self._paused and not self.behind:
             self._wake_waiters()
 
     def _wait(self) -> Awaitable[None]:
@@ -151,7 +156,7 @@ class Channel(asyncio.Protocol):
         self._paused = False
         self._progress = None
         self._resumed()
-        if not self._paused:
+        if not self._paused and not self.behind:
             self._wake_waiters()
 
     def _wake_waiters(self) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .._speedups import implementation
+from .._speedups.deflate import deflate
 from .._version import __version__
 from ..app.log import server as log
 from .server import Server
@@ -72,8 +73,8 @@ async def _serve(server: Server, loop_name: str) -> None:
         loop.add_signal_handler(number, _on_signal, stop, number)
     await server.start()
     log.info(
-        "fasterapi %s (%s backend, %s) on %s; stop with Ctrl+C",
-        __version__, implementation, loop_name, server.url,
+        "fasterapi %s (%s backend, %s, %s) on %s; stop with Ctrl+C",
+        __version__, implementation, deflate, loop_name, server.url,
     )  # fmt: skip
     await stop.wait()
     log.info("stopping; once more to stop at once")

@@ -9,8 +9,9 @@ any server or client: see ``WebSocketConnection`` for one connection, ``ServerHa
 half.
 
 In reading order: ``codes``, ``events``, ``state``, ``frames``, ``messages``, ``extensions``,
-``deflate``, ``keepalive``, ``flow``, ``connection``, ``headers``, ``http``, ``origin``, ``uri``,
-``handshake``, ``client_handshake``, ``sse``, ``sse_parser``, ``reconnect``, ``event_source``.
+``deflating``, ``deflate``, ``keepalive``, ``flow``, ``backlog``, ``sending``, ``lifetime``,
+``receiving``, ``connection``, ``headers``, ``http``, ``origin``, ``uri``, ``handshake``,
+``client_handshake``, ``sse``, ``sse_parser``, ``reconnect``, ``event_source``.
 """
 
 from __future__ import annotations

@@ -49,6 +49,10 @@ class WebSocketConnection(Receiving):
         state: Where the connection stands.
         failed: Whether we ended it for a fault of the peer's.
         queued: Bytes that wait for ``data_to_send``, pongs and an owed Close left out.
+        piecewise: Whether a long message is encoded piece by piece (``Extension.piece_size``), and
+            sent in fragments. Set it if you call ``data_to_send`` until ``has_data_to_send`` says
+            no, and do other things in between.
+        behind: Whether such a message is not yet encoded to its end.
 
     Raises:
         LocalProtocolError: If two extensions claim the same RSV bit.

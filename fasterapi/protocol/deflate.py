@@ -1,31 +1,20 @@
 """permessage-deflate: messages compressed with DEFLATE (RFC 7692).
 
-What is negotiated are two windows and whether each side may refer back to earlier messages. A
-compressor and an inflater are made when the first message needs one: a connection on which nothing
-is compressed has neither. Output is bounded while it is made, never afterwards. What a message is
-for, and who asks for compression, is not known here.
+What is negotiated are two windows and whether each side may refer back to earlier messages; here is
+how, and what may be chosen. What is agreed on is at work in ``deflating``.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from ..errors import FrameError, HandshakeError, PayloadError
-from .codes import Opcode
+from ..errors import HandshakeError
+from .deflating import Deflate, DeflaterPool
 from .extensions import Extension, Params
-from .frames import Frame
 
 __all__ = ["Compression", "PerMessageDeflate"]
 
-_COMPRESSED = 0x40
-_TAIL = b"\x00\x00\xff\xff"
-"""What every flush ends with: the sender leaves it out, the receiver puts it back (section 7.2)."""
-_ENDS = (_TAIL, b"\x00" + _TAIL)
-"""What may stand behind a final block, with the tail put back (section 7.2.3.4)."""
-_STEP = 64 * 1024
 _MAX_BITS = 15
 _MIN_BITS = 9
 """The smallest window that zlib compresses with; it reads any."""
@@ -97,6 +86,8 @@ def _parse(params: Params) -> _Parameters | None:
 class PerMessageDeflate:
     """The extension before and during the handshake, in both roles; an ``ExtensionFactory``.
 
+    Compressors that keep no context are shared by all connections that it agreed on.
+
     Args:
         compression: How to compress.
     """
@@ -105,6 +96,7 @@ class PerMessageDeflate:
 
     def __init__(self, compression: Compression = Compression()) -> None:  # frozen
         self.compression = compression
+        self._pool = DeflaterPool(compression.level, compression.memory_level)
 
     def offers(self) -> Sequence[Params]:
         """Offer to keep both windows small, and then without a demand on the server's."""
@@ -139,8 +131,9 @@ class PerMessageDeflate:
             theirs = min(wish.window_bits, offer.client_max_window_bits or _MAX_BITS)
             answer.append(("client_max_window_bits", str(theirs)))
         names = {name for name, _ in answer}
-        return tuple(answer), _Deflate(
-            wish,
+        return tuple(answer), Deflate(
+            self._pool,
+            minimum_size=wish.minimum_size,
             send_bits=ours,
             receive_bits=theirs,
             send_context="server_no_context_takeover" not in names,
@@ -160,136 +153,11 @@ class PerMessageDeflate:
         bits: int | None = min(wish.window_bits, answer.client_max_window_bits or _MAX_BITS)
         if bits is not None and bits < _MIN_BITS:
             bits = None  # zlib can't, so nothing that we send is compressed
-        return _Deflate(
-            wish,
+        return Deflate(
+            self._pool,
+            minimum_size=wish.minimum_size,
             send_bits=bits,
             receive_bits=answer.server_max_window_bits or _MAX_BITS,
             send_context=wish.context_takeover and not answer.client_no_context_takeover,
             receive_context=not answer.server_no_context_takeover,
         )
-
-
-class _Deflate(Extension):
-    """The extension at work on one connection."""
-
-    __slots__ = (
-        "_compression", "_deflater", "_deflating", "_ended", "_history", "_inflater", "_inflating",
-        "_receive_bits", "_receive_context", "_send_bits", "_send_context",
-    )  # fmt: skip
-
-    rsv = _COMPRESSED
-
-    def __init__(
-        self,
-        compression: Compression,
-        *,
-        send_bits: int | None,
-        receive_bits: int,
-        send_context: bool,
-        receive_context: bool,
-    ) -> None:
-        self._compression = compression
-        self._send_bits, self._send_context = send_bits, send_context
-        self._receive_bits, self._receive_context = receive_bits, receive_context
-        self._deflater: Any = None
-        self._inflater: Any = None
-        self._deflating = False  # the message that is being sent
-        self._inflating = False  # the message that is being received
-        self._ended: bytes | None = None  # what came behind a final block
-        self._history = bytearray()  # the window, for an inflater that has to begin anew
-
-    # ------------------------------------------------------------------------------------ out
-
-    def encode(self, frame: Frame, *, compress: bool | None) -> Frame:
-        """Compress a frame, if its message is to be."""
-        first = frame.opcode != Opcode.CONTINUATION
-        if first:
-            worth = not frame.fin or len(frame.payload) >= self._compression.minimum_size
-            wished = worth if compress is None else compress
-            self._deflating = wished and self._send_bits is not None
-        if not self._deflating:
-            return frame
-        bit = _COMPRESSED if first else 0
-        payload = self._deflate(frame.payload, frame.fin)
-        return Frame(frame.opcode, payload, frame.fin, frame.rsv | bit)
-
-    def _deflate(self, payload: bytes, fin: bool) -> bytes:
-        deflater = self._deflater
-        if deflater is None:
-            assert self._send_bits is not None
-            chosen = self._compression
-            deflater = self._deflater = zlib.compressobj(
-                chosen.level, zlib.DEFLATED, -self._send_bits, chosen.memory_level
-            )
-        view = memoryview(payload)
-        pieces = [deflater.compress(view[i : i + _STEP]) for i in range(0, len(view), _STEP)]
-        data = b"".join([*pieces, deflater.flush(zlib.Z_SYNC_FLUSH)])
-        if not fin:
-            return data
-        if not self._send_context:
-            self._deflater = None
-        # There is nothing to flush where nothing has come since the last time (section 7.2.3.6).
-        return data[: -len(_TAIL)] or b"\x00"
-
-    # ------------------------------------------------------------------------------------- in
-
-    def decode(self, frame: Frame, *, limit: int) -> Frame:
-        """Inflate a frame, if its message is compressed."""
-        if frame.opcode != Opcode.CONTINUATION:
-            self._inflating = bool(frame.rsv & _COMPRESSED)
-        elif frame.rsv & _COMPRESSED:
-            raise FrameError("compression begun within a message")
-        if not self._inflating:
-            return frame
-        payload = self._inflate(frame.payload + _TAIL if frame.fin else frame.payload, limit)
-        if frame.fin:
-            self._finish()
-        return Frame(frame.opcode, payload, frame.fin, frame.rsv & ~_COMPRESSED)
-
-    def _inflate(self, data: bytes, limit: int) -> bytes:
-        """Inflate up to one byte over the limit, which is enough to be refused for.
-
-        Raises:
-            PayloadError: If it is not DEFLATE, or something stands behind its final block.
-        """
-        if self._ended is not None:
-            self._end(data)
-            return b""
-        inflater = self._inflater
-        if inflater is None:
-            inflater = self._inflater = self._new_inflater()
-        try:
-            payload: bytes = inflater.decompress(data, limit + 1)
-        except zlib.error as error:
-            raise PayloadError(f"compressed data that is not DEFLATE: {error}") from None
-        if self._receive_context:
-            self._remember(payload)
-        if inflater.eof and len(payload) <= limit:
-            self._ended = b""
-            self._end(inflater.unused_data)
-        return payload
-
-    def _end(self, data: bytes) -> None:
-        """Take what stands behind a final block: no more than an empty block may."""
-        assert self._ended is not None
-        self._ended += data
-        if not any(end.startswith(self._ended) for end in _ENDS):
-            raise PayloadError("data behind the end of compressed data")
-
-    def _finish(self) -> None:
-        """End a message: the next begins with what is agreed on to be left of it."""
-        if self._ended is not None or not self._receive_context:
-            self._inflater = self._ended = None
-
-    def _new_inflater(self) -> Any:
-        bits = -self._receive_bits
-        if self._history:
-            return zlib.decompressobj(bits, zdict=bytes(self._history[-(1 << -bits) :]))
-        return zlib.decompressobj(bits)
-
-    def _remember(self, payload: bytes) -> None:
-        """Keep the window, with as much again, so that it need not be moved each time."""
-        size = 1 << self._receive_bits
-        self._history += payload[-size:]
-        if len(self._history) > 2 * size:
-            del self._history[:-size]

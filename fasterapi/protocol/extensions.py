@@ -46,10 +46,19 @@ class Extension:
             extensions of one connection can't claim the same bit.
         every_frame: Whether ``decode`` sees every data frame, or only the messages whose first
             frame carries a claimed bit. Others keep the fast path, and fail early on bad UTF-8.
+        minimum_size: Bytes under which a message that is sent whole passes ``encode`` by, unless
+            its sender wants it compressed.
+        piece_size: Bytes of a long frame that ``encode`` is given at a time, if the connection is
+            ``piecewise``: it becomes several frames of one message. 0: frames stay whole.
     """
+
+    # Whoever derives has slots, or not, as it likes.
+    __slots__ = ()
 
     rsv: int = 0
     every_frame: bool = False
+    minimum_size: int = 0
+    piece_size: int = 0
 
     def decode(self, frame: Frame, *, limit: int) -> Frame:
         """Change a data frame that arrived.

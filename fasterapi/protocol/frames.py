@@ -9,7 +9,6 @@ said in this file alone. It must not know messages, states or extensions.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from .._speedups import mask
@@ -37,9 +36,8 @@ SHORT_HEADERS = {
 _KNOWN_OPCODES = frozenset(Opcode)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One data frame, as extensions see it.
+class Frame(NamedTuple):
+    """One data frame, as extensions see it; ``_replace`` gives another that differs.
 
     Attributes:
         opcode: ``TEXT``, ``BINARY`` or ``CONTINUATION``.

@@ -89,7 +89,7 @@ class Lifetime(Sending):
         A server does so at the end of the close handshake, a client leaves it to the server
         (RFC 6455, section 7.1.1).
         """
-        return self.state is State.CLOSED and self.role is Role.SERVER and not self._out
+        return self.state is State.CLOSED and self.role is Role.SERVER and not self._waiting
 
     @property
     def finished(self) -> bool:
@@ -98,7 +98,7 @@ class Lifetime(Sending):
         The peer ended its half and all that is queued is written; or it took too long, and what is
         still queued is lost.
         """
-        over = self._overdue or (self._eof and not self._out)
+        over = self._overdue or (self._eof and not self._waiting)
         return self.state is State.CLOSED and over
 
     def _fail(self, code: int, reason: str, events: list[Event]) -> None:

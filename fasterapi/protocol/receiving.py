@@ -7,6 +7,8 @@ is ``receive_data``.
 
 from __future__ import annotations
 
+from functools import cache
+
 from .._speedups import scan, unwrap
 from ..errors import FrameError, PayloadError, RemoteProtocolError
 from .codes import Opcode
@@ -32,6 +34,7 @@ __all__ = ["Receiving"]
 Buffer = bytes | bytearray | memoryview
 
 _SLACK = 64
+_OPCODES = {int(opcode): opcode for opcode in Opcode}
 
 
 class Receiving(Lifetime):
@@ -39,12 +42,13 @@ class Receiving(Lifetime):
 
     __slots__ = (
         "_assembler", "_claimed", "_direct", "_every_frame", "_held", "_message_held", "_partial",
-        "_rest",
+        "_rest", "_whole",
     )  # fmt: skip
 
     def _expect(self) -> None:
         self._claimed = claimed_bits(self.extensions)
         self._every_frame = any(extension.every_frame for extension in self.extensions)
+        self._whole = _whole_messages(self._claimed)  # first bytes of those that we decode
         self._assembler = MessageAssembler(self.limits)
         self._rest = b""  # an unfinished header
         self._partial: PartialFrame | None = None
@@ -80,6 +84,8 @@ class Receiving(Lifetime):
                         pass  # found again, and said, below
                 elif first == FINAL_BINARY:
                     return [payload]
+                elif first in self._whole:
+                    return self._take_whole(first, payload)
         events: list[Event] = []
         if self._receiving:
             try:
@@ -159,6 +165,8 @@ class Receiving(Lifetime):
                 append(decode_text(payloads[start:end]) if text is None else text[start:end])
             elif first == FINAL_BINARY:
                 append(payloads[start:end])
+            elif first in self._whole:
+                append(self._decode_whole(first, payloads[start:end]))
             else:
                 first = frame & 0xFF
                 self._check(first, end - start)
@@ -230,15 +238,35 @@ class Receiving(Lifetime):
         else:
             self._decode(first, payload, events)
 
-    def _decode(self, first: int, payload: bytes, events: list[Event]) -> None:
+    def _take_whole(self, first: int, payload: bytes) -> list[Event]:
+        """Take a read that is one message, for extensions to decode, and nothing else."""
+        try:
+            return [self._decode_whole(first, payload)]
+        except RemoteProtocolError as fault:
+            events: list[Event] = []
+            self._fail(fault.code, str(fault), events)
+            return events
+
+    def _decode_whole(self, first: int, payload: bytes) -> str | bytes:
+        """Decode a message in one frame, which need not gather anywhere."""
+        opcode, payload, _, _ = self._through_extensions(first, payload)
+        return decode_text(payload) if opcode is Opcode.TEXT else payload
+
+    def _through_extensions(self, first: int, payload: bytes) -> Frame:
         """Take a data frame through the extensions, last encoder first (RFC 6455, section 9.1)."""
         assembler = self._assembler
-        frame = Frame(Opcode(first & 0x0F), payload, bool(first & FIN), first & RSV)
+        frame = Frame(_OPCODES[first & 0x0F], payload, first >= FIN, first & RSV)
         for extension in reversed(self.extensions):
             frame = extension.decode(frame, limit=assembler.room)
         if frame.rsv:
             raise FrameError("reserved bit that no extension cleared")
         assembler.check_size(len(frame.payload))
+        return frame
+
+    def _decode(self, first: int, payload: bytes, events: list[Event]) -> None:
+        """Decode a frame that stands alone, or in a message that is gathered."""
+        assembler = self._assembler
+        frame = self._through_extensions(first, payload)
         assembler.begin(frame.opcode)
         assembler.feed(frame.payload, events.append)
         assembler.end(frame.fin, events.append)
@@ -271,3 +299,14 @@ class Receiving(Lifetime):
         self._partial = None
         self._held = b""
         super()._owe(trigger, payload)
+
+
+@cache
+def _whole_messages(claimed: int) -> frozenset[int]:
+    """Give the first bytes of messages in one frame that carry a claimed bit, and no other."""
+    return frozenset(
+        FIN | rsv | opcode
+        for rsv in range(0x10, RSV + 1, 0x10)
+        if not rsv & ~claimed
+        for opcode in (Opcode.TEXT, Opcode.BINARY)
+    )

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 
 from ..errors import LocalProtocolError
-from ..limits import Limits
+from ..limits import MESSAGE_OVERHEAD, STREAM_PIECE, Limits
+from .backlog import Backlog, Waiting
 from .codes import Opcode
 from .extensions import Extension
 from .frames import FIN, MAX_CONTROL, SHORT_HEADERS, Frame, build_close, build_header, mask
@@ -41,8 +42,9 @@ class Sending:
     """What ``WebSocketConnection`` sends, and what both halves stand on: its arguments are here."""
 
     __slots__ = (
-        "_masked", "_masking_key", "_now", "_out", "_overdue", "_owed", "_pings", "_pongs",
-        "_sending", "_unarmed", "extensions", "limits", "queued", "role", "state", "subprotocol",
+        "_later", "_masked", "_masking_key", "_now", "_out", "_overdue", "_owed", "_pings",
+        "_plain_below", "_pongs", "_sending", "_unarmed", "behind", "extensions", "limits",
+        "piecewise", "queued", "role", "state", "subprotocol",
     )  # fmt: skip
 
     def __init__(
@@ -59,9 +61,13 @@ class Sending:
         self.subprotocol = subprotocol
         self.state = State.OPEN
         self.queued = 0
+        self.piecewise = False
+        self.behind = False
         self._masked = role is Role.SERVER
         self._masking_key = masking_key or _random_key
         self._out: list[bytes] = []
+        self._later: Backlog | None = None  # what waits to be encoded, while we are behind
+        self._plain_below = self._find_plain()
         self._pongs: Sequence[bytes] = ()
         self._owed: bytes | None = None  # the payload of the Close that we owe
         self._sending: type[str | bytes] | None = None  # of a fragmented message
@@ -89,11 +95,10 @@ class Sending:
         except (AttributeError, UnicodeEncodeError):
             payload = _encode(text)  # which says what is wrong
         if (
-            self._masked
-            and len(payload) <= MAX_CONTROL
+            len(payload) < self._plain_below
             and self.state is OPEN
             and self._sending is None
-            and not self.extensions
+            and not compress
         ):
             # The same as below, in fewer steps: most messages are short, and a server's.
             frame = _SHORT_TEXT[len(payload)] + payload
@@ -125,7 +130,7 @@ class Sending:
         opcode = Opcode.TEXT if kind is str else Opcode.BINARY
         if self._sending is not None:
             opcode = Opcode.CONTINUATION
-        self._send_frame(Frame(opcode, payload, fin), compress)
+        self._send_frame(Waiting(opcode, payload, fin, compress))
         self._sending = None if fin else kind
 
     # ---------------------------------------------------------------------- control frames
@@ -163,7 +168,7 @@ class Sending:
         if self._owed is not None:
             self._send_owed()
             return
-        self._queue(FIN | Opcode.CLOSE, payload)
+        self._queue_close(payload)
         self.state = state
         self._unarmed = True
 
@@ -172,12 +177,16 @@ class Sending:
     def data_to_send(self, *, hold_close: bool = False) -> bytes:
         """Hand out what is queued, joined, and empty the queue.
 
+        If the connection is ``piecewise``, a long message comes in several calls.
+
         Args:
             hold_close: Keep an owed Close back: answers to messages before it are still to come.
                 After ``Limits.answer_timeout`` it goes out all the same.
         """
         if self._pongs or self._owed is not None:
             self._send_due(hold_close)
+        if self.behind:
+            return b"".join(self._next_pieces())
         out = self._out
         if not out:
             return b""
@@ -193,6 +202,8 @@ class Sending:
         """
         if self._pongs or self._owed is not None:
             self._send_due(hold_close)
+        if self.behind:
+            return self._next_pieces()
         pieces, self._out = self._out, []
         self.queued = 0
         # Few pieces are a long payload or two and their headers; many are small ones.
@@ -201,7 +212,7 @@ class Sending:
     def has_data_to_send(self, *, hold_close: bool = False) -> bool:
         """Tell whether ``data_to_send`` would give anything."""
         owed = self._owed is not None and (not hold_close or self._overdue)
-        return bool(self._out or self._pongs or owed)
+        return bool(self._out or self._pongs or owed or self.behind)
 
     # ------------------------------------------------------------------------------ frames
 
@@ -209,7 +220,8 @@ class Sending:
         if self._sending is not None:
             raise LocalProtocolError("a fragmented message is unfinished; send its last fragment")
         if self.extensions:
-            self._send_frame(Frame(Opcode(first & 0x0F), payload), compress)
+            opcode = Opcode.TEXT if first == FINAL_TEXT else Opcode.BINARY
+            self._send_frame(Waiting(opcode, payload, True, compress))
             return
         if self.state is not OPEN:
             self._move(Trigger.SEND)
@@ -219,11 +231,77 @@ class Sending:
         else:
             self._queue(first, payload)
 
-    def _send_frame(self, frame: Frame, compress: bool | None) -> None:
-        self._move(Trigger.SEND)
+    def _send_frame(self, frame: Waiting) -> None:
+        """Queue a data frame through the extensions, now or piece by piece."""
+        if self.state is not OPEN:
+            self._move(Trigger.SEND)
+        if self.behind or (self.piecewise and self._is_long(frame)):
+            self._put_off(frame)
+        else:
+            self._encode(*frame)
+
+    def _encode(self, opcode: Opcode, payload: bytes, fin: bool, compress: bool | None) -> None:
+        frame = Frame(opcode, payload, fin)
+        whole = fin and opcode and not compress
         for extension in self.extensions:
-            frame = extension.encode(frame, compress=compress)
+            if not (whole and len(payload) < extension.minimum_size):
+                frame = extension.encode(frame, compress=compress)
         self._queue(frame.first_byte, frame.payload)
+
+    def _find_plain(self) -> int:
+        """Give the size under which a text message is sent as it is, by a server."""
+        if not self._masked:
+            return 0
+        return min([MAX_CONTROL + 1, *(extension.minimum_size for extension in self.extensions)])
+
+    # --------------------------------------------------------------- long messages, in pieces
+
+    def _is_long(self, frame: Waiting) -> bool:
+        return frame.compress is not False and any(
+            0 < extension.piece_size < len(frame.payload) for extension in self.extensions
+        )
+
+    def _put_off(self, frame: Waiting) -> None:
+        """Leave a frame to those who fetch what is queued.
+
+        A sender who does not wait for them is made to, at its own cost: more than
+        ``Limits.max_write_buffer`` does not wait in front of another frame.
+        """
+        if self._later is None:
+            self._later = Backlog(max(extension.piece_size for extension in self.extensions))
+            self.behind = True
+            self._plain_below = 0  # nothing overtakes it
+        while self._later.size > self.limits.max_write_buffer:
+            self._encode_piece(self._later)
+        self._wait_with(self._later, frame)
+
+    def _wait_with(self, later: Backlog, frame: Waiting) -> None:
+        later.put(frame)
+        self.queued += len(frame.payload)
+
+    def _encode_piece(self, later: Backlog) -> int:
+        frame = later.take()
+        self.queued -= len(frame.payload)
+        if frame.opcode is Opcode.CLOSE:
+            self._queue(FIN | Opcode.CLOSE, frame.payload)
+        else:
+            self._encode(*frame)
+        return len(frame.payload) + MESSAGE_OVERHEAD
+
+    def _next_pieces(self) -> list[bytes]:
+        """Encode as much as a turn may take, and hand it out."""
+        later = self._later
+        assert later is not None
+        room = STREAM_PIECE
+        while later and room > 0:
+            room -= self._encode_piece(later)
+        pieces, self._out = self._out, []
+        self.queued = later.size
+        if not later:
+            self._later = None
+            self.behind = False
+            self._plain_below = self._find_plain()
+        return pieces
 
     def _send_control(self, opcode: Opcode, payload: Buffer) -> None:
         payload = _copy(payload)
@@ -251,9 +329,16 @@ class Sending:
         """Queue the Close that we owe: it is the last thing that we send."""
         payload, self._owed = self._owed, None
         self._move(Trigger.SEND_CLOSE)
-        self._queue(FIN | Opcode.CLOSE, payload or b"")
+        self._queue_close(payload or b"")
         self._overdue = False
         self._unarmed = True
+
+    def _queue_close(self, payload: bytes) -> None:
+        """Queue a Close, behind all that waits."""
+        if self._later is not None:
+            self._wait_with(self._later, Waiting(Opcode.CLOSE, payload))
+        else:
+            self._queue(FIN | Opcode.CLOSE, payload)
 
     def _queue(self, first: int, payload: bytes) -> None:
         """Write a frame into the queue."""
@@ -269,6 +354,11 @@ class Sending:
             self._out.append(header + payload)
         else:
             self._out += (header, payload)
+
+    @property
+    def _waiting(self) -> bool:
+        """Whether anything is queued that ``data_to_send`` hands out."""
+        return bool(self._out or self.behind)
 
     def _move(self, trigger: Trigger) -> None:
         self.state = next_state(self.state, trigger)

@@ -140,6 +140,7 @@ class BlockingSession(WebSocketBase):
 
     def _attach(self, rest: bytes) -> None:
         assert self._connection is not None
+        self._connection.piecewise = True  # the lock is free between two pieces
         with self._lock:
             self._take(self._connection.receive_data(rest, self._clock()))
         self._on_attach(self)
@@ -308,6 +309,8 @@ class BlockingSession(WebSocketBase):
             data = self._data_to_send() if written else b""
             if data:
                 written = stream.send_now(data)
+            if connection.behind:
+                written = False  # that was a piece of a long message
             if written and (not data or connection.state is OPEN):
                 return True
         except OSError:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import tracemalloc
 from array import array
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -492,10 +491,10 @@ class Reverse(Extension):
 
     def decode(self, frame: Frame, *, limit: int) -> Frame:
         assert limit == 1024 * 1024
-        return replace(frame, payload=frame.payload[::-1], rsv=0)
+        return frame._replace(payload=frame.payload[::-1], rsv=0)
 
     def encode(self, frame: Frame, *, compress: bool | None) -> Frame:
-        return replace(frame, payload=frame.payload[::-1], rsv=self.rsv)
+        return frame._replace(payload=frame.payload[::-1], rsv=self.rsv)
 
 
 def test_an_extension_sees_the_frames_that_it_claims() -> None:

@@ -7,7 +7,7 @@ permessage-deflate does with RSV1, so it goes through all that a real extension 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError
 
 import pytest
 import websockets.exceptions
@@ -57,7 +57,7 @@ class Reverse(Extension):
         if b"!" in frame.payload:
             raise PayloadError("not to be reversed")
         payload = frame.payload[::-1] if self.reversing else frame.payload
-        return replace(frame, payload=payload, rsv=frame.rsv & ~RSV2)
+        return frame._replace(payload=payload, rsv=frame.rsv & ~RSV2)
 
     def encode(self, frame: Frame, *, compress: bool | None) -> Frame:
         if frame.opcode is not Opcode.CONTINUATION:
@@ -65,7 +65,7 @@ class Reverse(Extension):
         if not self.reversing:
             return frame
         rsv = frame.rsv if frame.opcode is Opcode.CONTINUATION else frame.rsv | RSV2
-        return replace(frame, payload=frame.payload[::-1], rsv=rsv)
+        return frame._replace(payload=frame.payload[::-1], rsv=rsv)
 
 
 class Double(Extension):
@@ -74,7 +74,7 @@ class Double(Extension):
     rsv = RSV1
 
     def decode(self, frame: Frame, *, limit: int) -> Frame:
-        return replace(frame, payload=(frame.payload * 2)[: limit + 1], rsv=frame.rsv & ~RSV1)
+        return frame._replace(payload=(frame.payload * 2)[: limit + 1], rsv=frame.rsv & ~RSV1)
 
 
 class Shout(Extension):
@@ -83,10 +83,10 @@ class Shout(Extension):
     every_frame = True
 
     def decode(self, frame: Frame, *, limit: int) -> Frame:
-        return replace(frame, payload=frame.payload.upper())
+        return frame._replace(payload=frame.payload.upper())
 
     def encode(self, frame: Frame, *, compress: bool | None) -> Frame:
-        return replace(frame, payload=frame.payload.lower())
+        return frame._replace(payload=frame.payload.lower())
 
 
 class Careless(Extension):

@@ -1,0 +1,189 @@
+"""permessage-deflate at work on one connection (RFC 7692, section 7.2).
+
+A compressor and an inflater are made when the first message needs one: a connection on which
+nothing is compressed has neither. A compressor without context is lent for a message, and serves
+all connections in turn. Output is bounded while it is made, never afterwards. What a message is
+for, and who asks for compression, is not known here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from .._speedups.deflate import FULL_FLUSH, SYNC_FLUSH, InflateError, new_deflater, new_inflater
+from ..errors import FrameError, PayloadError
+from .extensions import Extension
+from .frames import Frame
+
+__all__ = ["Deflate", "DeflaterPool"]
+
+_COMPRESSED = 0x40
+_TAIL = b"\x00\x00\xff\xff"
+"""What every flush ends with: the sender leaves it out, the receiver puts it back (section 7.2)."""
+_ENDS = (_TAIL, b"\x00" + _TAIL)
+"""What may stand behind a final block, with the tail put back (section 7.2.3.4)."""
+_PIECE = 64 * 1024
+_KEPT = 4
+"""Compressors of one window that are kept for the next messages: as many threads rarely send at
+once, and whoever is left without one makes one."""
+
+
+class DeflaterPool:
+    """Makes compressors, and keeps those that can be used again. Threads may share it.
+
+    Args:
+        level: zlib's effort.
+        memory_level: zlib's memory for its tables.
+    """
+
+    __slots__ = ("_free", "_level", "_memory_level")
+
+    def __init__(self, level: int, memory_level: int) -> None:
+        self._level = level
+        self._memory_level = memory_level
+        self._free: dict[int, deque[Any]] = {}
+
+    def make(self, bits: int) -> Any:
+        """Make a compressor with a window of this size."""
+        return new_deflater(self._level, bits, self._memory_level)
+
+    def borrow(self, bits: int) -> Any:
+        """Take one that remembers nothing."""
+        try:
+            return self._free[bits].pop()
+        except (KeyError, IndexError):
+            return self.make(bits)
+
+    def give_back(self, bits: int, deflater: Any) -> None:
+        """Return one whose last flush was a full one, so that it remembers nothing."""
+        self._free.setdefault(bits, deque(maxlen=_KEPT)).append(deflater)
+
+
+class Deflate(Extension):
+    """What ``PerMessageDeflate`` agrees on.
+
+    Args:
+        pool: Makes and shares compressors.
+        minimum_size: Bytes under which a message stays as it is.
+        send_bits: Our window, as a power of two; ``None``: nothing that we send is compressed.
+        receive_bits: The peer's window.
+        send_context: Whether our messages may refer back to earlier ones.
+        receive_context: Whether the peer's may.
+    """
+
+    __slots__ = (
+        "_deflater", "_deflating", "_ended", "_history", "_inflater", "_inflating", "_pool",
+        "_receive_bits", "_receive_context", "_send_bits", "_send_context", "minimum_size",
+    )  # fmt: skip
+
+    rsv = _COMPRESSED
+    piece_size = _PIECE
+
+    def __init__(
+        self,
+        pool: DeflaterPool,
+        *,
+        minimum_size: int,
+        send_bits: int | None,
+        receive_bits: int,
+        send_context: bool,
+        receive_context: bool,
+    ) -> None:
+        self.minimum_size = minimum_size
+        self._pool = pool
+        self._send_bits, self._send_context = send_bits, send_context
+        self._receive_bits, self._receive_context = receive_bits, receive_context
+        self._deflater: Any = None
+        self._inflater: Any = None
+        self._deflating = False  # the message that is being sent
+        self._inflating = False  # the message that is being received
+        self._ended: bytes | None = None  # what came behind a final block
+        self._history: bytearray | None = None  # the window, for an inflater that begins anew
+
+    # ------------------------------------------------------------------------------------ out
+
+    def encode(self, frame: Frame, *, compress: bool | None) -> Frame:
+        """Compress a frame, if its message is to be."""
+        opcode, payload, fin, rsv = frame
+        if opcode:  # and so it begins a message
+            if compress is None:
+                compress = not fin or len(payload) >= self.minimum_size
+            self._deflating = compress and self._send_bits is not None
+            rsv |= _COMPRESSED
+        if not self._deflating:
+            return frame
+        deflater = self._deflater or self._begin()
+        last = fin and not self._send_context
+        data = deflater.compress(payload) + deflater.flush(FULL_FLUSH if last else SYNC_FLUSH)
+        if last:
+            self._pool.give_back(self._send_bits, deflater)  # type: ignore[arg-type]
+            self._deflater = None
+        if fin:
+            # Whatever an implementation makes of nothing, a byte says it (section 7.2.3.6).
+            data = data[: -len(_TAIL)] if payload else b"\x00"
+        return Frame(opcode, data, fin, rsv)
+
+    def _begin(self) -> Any:
+        bits = self._send_bits
+        assert bits is not None
+        pool = self._pool
+        self._deflater = pool.make(bits) if self._send_context else pool.borrow(bits)
+        return self._deflater
+
+    # ------------------------------------------------------------------------------------- in
+
+    def decode(self, frame: Frame, *, limit: int) -> Frame:
+        """Inflate a frame, if its message is compressed."""
+        opcode, payload, fin, rsv = frame
+        if opcode:
+            self._inflating = bool(rsv & _COMPRESSED)
+        elif rsv & _COMPRESSED:
+            raise FrameError("compression begun within a message")
+        if not self._inflating:
+            return frame
+        payload = self._inflate(payload + _TAIL if fin else payload, limit)
+        if fin and (self._ended is not None or not self._receive_context):
+            self._inflater = self._ended = None  # the next message begins with the window alone
+        return Frame(opcode, payload, fin, rsv & ~_COMPRESSED)
+
+    def _inflate(self, data: bytes, limit: int) -> bytes:
+        """Inflate up to one byte over the limit, which is enough to be refused for.
+
+        Raises:
+            PayloadError: If it is not DEFLATE, or something stands behind its final block.
+        """
+        if self._ended is not None:
+            self._end(data)
+            return b""
+        inflater = self._inflater
+        if inflater is None:
+            history = self._history
+            window = bytes(history[-(1 << self._receive_bits) :]) if history else b""
+            inflater = self._inflater = new_inflater(self._receive_bits, window)
+        try:
+            payload: bytes = inflater.decompress(data, limit + 1)
+        except InflateError as error:
+            raise PayloadError(f"compressed data that is not DEFLATE: {error}") from None
+        if self._receive_context:
+            self._remember(payload)
+        if inflater.eof and len(payload) <= limit:
+            self._ended = b""
+            self._end(inflater.unused_data)
+        return payload
+
+    def _end(self, data: bytes) -> None:
+        """Take what stands behind a final block: no more than an empty block may."""
+        assert self._ended is not None
+        self._ended += data
+        if not any(end.startswith(self._ended) for end in _ENDS):
+            raise PayloadError("data behind the end of compressed data")
+
+    def _remember(self, payload: bytes) -> None:
+        """Keep the window, with a part as much again, so that it need not be moved each time."""
+        if self._history is None:
+            self._history = bytearray()
+        size = 1 << self._receive_bits
+        self._history += payload[-size:]
+        if len(self._history) > size + (size >> 2):
+            del self._history[:-size]

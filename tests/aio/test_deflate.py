@@ -1,0 +1,155 @@
+"""Long messages that are compressed: piece by piece, so that nobody waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from typing import Any
+
+import pytest
+
+from fasterapi import App, Compression, Limits, WebSocket
+from tests.protocol.wire import PING, frame
+
+from .conftest import Runner
+from .memory import Client, Network, turns, until
+
+PIECE = 64 * 1024
+LONG = "".join(f"{number} bottles, " for number in range(80_000))
+OFFER = "Sec-WebSocket-Extensions: permessage-deflate"
+LIMITS = Limits(ping_interval=None, write_high_water=20_000)
+
+
+class Handler:
+    """A handler that a test steers."""
+
+    def __init__(self) -> None:
+        self.ws: Any = None
+        self.done = asyncio.get_running_loop().create_future()
+
+    async def __call__(self, ws: WebSocket) -> None:
+        self.ws = ws
+        await ws.accept()
+        await self.done
+
+
+async def puppet(**options: Any) -> tuple[Handler, Network, Client]:
+    handler = Handler()
+    app = App(limits=LIMITS, **options)
+    app.websocket("/")(handler)
+
+    @app.websocket("/echo")
+    async def echo(ws: WebSocket) -> None:
+        async for message in ws:
+            await ws.send(message)
+
+    net = Network(app)
+    client = await net.websocket("/", OFFER)
+    return handler, net, client
+
+
+def inflated(client: Client) -> tuple[list[int], str]:
+    """Read one message: the first bytes of its frames, and its text."""
+    frames = [one for one in client.frames() if one.first & 0x0F < 8]
+    data = b"".join(one.payload for one in frames) + b"\0\0\xff\xff"
+    return [one.first for one in frames], zlib.decompressobj(-12).decompress(data).decode()
+
+
+def test_a_long_message_leaves_turns_to_others(run_everywhere: Runner) -> None:
+    async def main() -> None:
+        handler, net, client = await puppet()
+        other = await net.websocket("/echo")
+        sending = asyncio.ensure_future(handler.ws.send(LONG))
+        await turns(1)
+        await other.send(frame(1, b"quick"))
+        assert other.messages() == ["quick"]
+        assert not sending.done()
+        pieces = len(LONG) // PIECE + 1
+        await until(lambda: not handler.ws._connection.has_data_to_send())
+        firsts, text = inflated(client)
+        assert text == LONG
+        assert firsts == [0x41, *[0x00] * (pieces - 2), 0x80]
+        handler.done.set_result(None)
+        await turns()
+
+    run_everywhere(main())
+
+
+def test_who_reads_slowly_is_not_encoded_for(run: Runner) -> None:
+    async def main() -> None:
+        handler, _, client = await puppet()
+        client.transport.stuck = True
+        sending = asyncio.ensure_future(handler.ws.send(LONG))
+        await turns(100)
+        assert len(client.transport.buffer) < 2 * LIMITS.write_high_water
+        assert handler.ws.buffered > len(LONG) // 2
+        assert not sending.done()
+        while not sending.done():
+            client.transport.take(10_000)
+            await turns(4)
+            assert len(client.transport.buffer) < 3 * LIMITS.write_high_water
+        client.transport.take()
+        await turns(20)
+        assert inflated(client)[1] == LONG
+        handler.done.set_result(None)
+        await turns()
+
+    run(main())
+
+
+def test_a_ping_is_answered_within_a_long_message(run: Runner) -> None:
+    async def main() -> None:
+        handler, _, client = await puppet()
+        handler.ws.send(LONG)
+        await client.send(frame(PING, b"now"))
+        await until(lambda: not handler.ws._connection.has_data_to_send())
+        frames = client.frames()
+        place = [one.first for one in frames].index(0x8A)
+        assert 0 < place < len(frames) - 1
+        handler.done.set_result(None)
+        await turns()
+
+    run(main())
+
+
+@pytest.mark.parametrize("context", [True, False])
+def test_a_close_goes_out_behind_it(run: Runner, context: bool) -> None:
+    async def main() -> None:
+        handler, _, client = await puppet(compression=Compression(context_takeover=context))
+        handler.ws.send(LONG)
+        handler.ws.close(1000, "done")
+        await until(lambda: not handler.ws._connection.has_data_to_send())
+        written = bytes(client.transport.written)
+        assert inflated(client)[1] == LONG
+        client.transport.written += written
+        assert client.closing() == (1000, "done")
+        await client.send(frame(8, b"\x03\xe8"))
+        await turns()
+        assert client.is_over
+        handler.done.set_result(None)
+        await turns()
+
+    run(main())
+
+
+def test_a_sender_that_does_not_wait_loses_nothing(run: Runner) -> None:
+    async def main() -> None:
+        handler, _, client = await puppet()
+        for text in (LONG, "short", LONG):
+            handler.ws.send(text)
+        await until(lambda: not handler.ws._connection.has_data_to_send())
+        inflater = zlib.decompressobj(-12)
+        texts = []
+        data = b""
+        for one in client.frames():
+            data += one.payload
+            if one.first == 0x81:
+                texts.append(data.decode())
+            elif one.first & 0x80:
+                texts.append(inflater.decompress(data + b"\0\0\xff\xff").decode())
+            data = b"" if one.first & 0x80 else data
+        assert texts == [LONG, "short", LONG]
+        handler.done.set_result(None)
+        await turns()
+
+    run(main())
