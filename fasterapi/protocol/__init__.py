@@ -8,10 +8,10 @@ any server or client: see ``WebSocketConnection`` for one connection, ``ServerHa
 ``ClientHandshake`` for how one begins, ``format_event`` and ``EventStreamParser`` for the other
 half.
 
-In reading order: ``codes``, ``events``, ``state``, ``frames``, ``messages``, ``extensions``,
-``deflating``, ``deflate``, ``keepalive``, ``flow``, ``backlog``, ``sending``, ``lifetime``,
-``receiving``, ``connection``, ``headers``, ``http``, ``origin``, ``uri``, ``handshake``,
-``client_handshake``, ``sse``, ``sse_parser``, ``reconnect``, ``event_source``.
+In reading order: ``codes``, ``events``, ``state``, ``masking``, ``frames``, ``messages``,
+``extensions``, ``deflating``, ``deflate``, ``keepalive``, ``flow``, ``backlog``, ``sending``,
+``lifetime``, ``receiving``, ``connection``, ``headers``, ``http``, ``origin``, ``uri``,
+``handshake``, ``client_handshake``, ``sse``, ``sse_parser``, ``reconnect``, ``event_source``.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ What is not here is what arrives, and the time.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from enum import Enum
 
@@ -17,6 +16,7 @@ from .codes import Opcode
 from .extensions import Extension
 from .frames import FIN, MAX_CONTROL, SHORT_HEADERS, Frame, build_close, build_header, mask
 from .keepalive import PingBook
+from .masking import random_key
 from .state import OPEN, State, Trigger, next_state
 
 __all__ = ["Role", "Sending"]
@@ -64,7 +64,7 @@ class Sending:
         self.piecewise = False
         self.behind = False
         self._masked = role is Role.SERVER
-        self._masking_key = masking_key or _random_key
+        self._masking_key = masking_key or random_key
         self._out: list[bytes] = []
         self._later: Backlog | None = None  # what waits to be encoded, while we are behind
         self._plain_below = self._find_plain()
@@ -362,10 +362,6 @@ class Sending:
 
     def _move(self, trigger: Trigger) -> None:
         self.state = next_state(self.state, trigger)
-
-
-def _random_key() -> bytes:
-    return secrets.token_bytes(4)
 
 
 def _encode(text: str) -> bytes:
