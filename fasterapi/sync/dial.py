@@ -1,4 +1,4 @@
-"""Dialling: a client's ``Opening`` to a connected socket with the response that counts.
+"""Dialling: a client's ``Opening`` to a connected stream with the response that counts.
 
 DNS, TCP, proxies and TLS happen here, blocking. What is asked and what answers mean is decided in
 ``fasterapi.http``. The addresses of a name are tried one after the other, as
@@ -22,6 +22,8 @@ from ..http.proxy import Proxy, check_tunnel, connect_request
 from ..http.route import SOCKS_NEEDS, Route, socks_failed, timeout_text
 from ..limits import DEFAULT_LIMITS, REFUSAL_TIMEOUT, Limits
 from ..protocol.uri import URI
+from .stream import SocketStream
+from .tls import TLSStream
 
 __all__ = ["Dialler", "Link", "default_context", "make_socks"]
 
@@ -37,30 +39,31 @@ def default_context() -> ssl.SSLContext:
 
 
 class Link:
-    """A connected socket in the time of the opening handshake, with its deadline.
+    """A connection in the time of the opening handshake, with its deadline.
 
     Args:
-        sock: The socket.
+        stream: Its bytes.
         remaining: Gives the seconds that are left for each step; ``None``: no bound.
 
     Attributes:
-        sock: As given, or TLS over it; set its timeout before it is put to another use.
+        stream: As given, or TLS over it.
         proxy: The HTTP proxy that forwards each request, if one does.
     """
 
-    def __init__(self, sock: socket.socket, remaining: Callable[[], float | None]) -> None:
-        self.sock = sock
+    def __init__(self, stream: SocketStream, remaining: Callable[[], float | None]) -> None:
+        self.stream = stream
         self.proxy: Proxy | None = None
         self._remaining = remaining
 
     def start_tls(self, context: ssl.SSLContext, server_hostname: str) -> None:
-        """Go on in TLS.
+        """Go on in TLS, inside of TLS perhaps.
 
         Raises:
             OSError: If the other side is not who it should be, or does not speak TLS.
         """
-        self.sock.settimeout(self._remaining())
-        self.sock = context.wrap_socket(self.sock, server_hostname=server_hostname)
+        tls = TLSStream(self.stream, context, server_hostname=server_hostname)
+        tls.handshake(self._remaining() or _FOREVER)
+        self.stream = tls
 
     def read(self) -> bytes:
         """Wait for bytes; ``b""`` is the end.
@@ -68,8 +71,7 @@ class Link:
         Raises:
             OSError: If the connection was reset, or the time is over (``TimeoutError``).
         """
-        self.sock.settimeout(self._remaining())
-        return self.sock.recv(_READ_SIZE)
+        return self.stream.recv(_READ_SIZE, self._remaining())
 
     def ask(self, request: bytes, reader: ResponseReader) -> None:
         """Write a request, and read until the reader has its response.
@@ -78,15 +80,15 @@ class Link:
             InvalidResponse: If the answer is no HTTP.
             OSError: If the connection ends before.
         """
-        self.sock.settimeout(self._remaining())
-        self.sock.sendall(request)
+        self.stream.sendall(request)
         while reader.receive_data(data := self.read()) is None:
             if not data:
                 reader.receive_eof()
 
     def close(self) -> None:
-        """End the connection."""
-        self.sock.close()
+        """End the connection; no other thread may be using it."""
+        self.stream.close()
+        self.stream.release()
 
 
 class Dialler:
@@ -156,7 +158,7 @@ class Dialler:
             return None
         left = self._deadline - self._clock()
         if left <= 0:
-            raise TimeoutError
+            raise TimeoutError("the time is over")
         return left
 
     def _open(self, opening: Opening) -> tuple[Link, ResponseReader]:
@@ -181,14 +183,14 @@ class Dialler:
         proxy = route.proxy_for(uri, self._environ)
         if route.uds is not None:
             self._waiting_for = f"a connection to {route.fixed}"
-            link = Link(self._connect(_unix_socket(), route.uds), self._time_left)
+            link = self._link(self._connect(_unix_socket(), route.uds))
         elif route.sock is not None:
-            link = Link(self._take_sock(), self._time_left)
+            link = self._link(self._take_sock())
         elif proxy is None:
-            link = Link(self._tcp(uri.host, uri.port), self._time_left)
+            link = self._link(self._tcp(uri.host, uri.port))
         elif proxy.is_socks:
             self._waiting_for = f"the proxy {proxy}"
-            link = Link(_socks(proxy, uri, self._time_left()), self._time_left)
+            link = self._link(_socks(proxy, uri, self._time_left()))
         else:
             link = self._dial_proxy(uri, proxy)
         if uri.secure:
@@ -201,13 +203,8 @@ class Dialler:
         return link
 
     def _dial_proxy(self, uri: URI, proxy: Proxy) -> Link:
-        if proxy.secure and uri.secure:
-            raise ProxyError(
-                f"the proxy {proxy}: the blocking client speaks no TLS inside of TLS; "
-                "use a proxy over http://, or the asyncio client"
-            )
         self._waiting_for = f"the proxy {proxy}"
-        link = Link(self._tcp(proxy.host, proxy.port), self._time_left)
+        link = self._link(self._tcp(proxy.host, proxy.port))
         try:
             if proxy.secure:
                 link.start_tls(default_context(), proxy.host)
@@ -235,9 +232,12 @@ class Dialler:
             except OSError as error:
                 failed = error
             else:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return sock
         raise failed or OSError(f"{host} has no address")
+
+    def _link(self, sock: socket.socket) -> Link:
+        stream = SocketStream(sock, write_timeout=self._limits.write_timeout)
+        return Link(stream, self._time_left)
 
     def _connect(self, sock: socket.socket, address: Any) -> socket.socket:
         try:
