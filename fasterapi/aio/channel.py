@@ -10,12 +10,11 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
-from ..app.log import log_fault
 from ..limits import MAX_BURST, Limits
 from ..protocol.flow import WriteProgress
 
 if TYPE_CHECKING:
-    from .server import Server
+    from .host import Host
 
 __all__ = ["Channel"]
 
@@ -45,7 +44,7 @@ class Channel(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, server: Server, limits: Limits) -> None:
+    def __init__(self, server: Host, limits: Limits) -> None:
         self._burst = 0  # sends in this turn of the loop
         self.server = server
         self.limits = limits
@@ -228,7 +227,7 @@ class Channel(asyncio.Protocol):
         """End the connection at once, for what the peer did or failed to do."""
         if not self.lost and not self.aborted:
             self.aborted = True
-            log_fault(self.client, fault)
+            self.server.fault(self.client, fault)
             self.transport.abort()
 
     def stop(self) -> None:

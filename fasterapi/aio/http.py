@@ -18,10 +18,10 @@ from ..http import HTTP1Connection
 from ..limits import Limits
 from ..protocol.http import Request, Response
 from .channel import Channel
-from .handlers import Call, start_call
 
 if TYPE_CHECKING:
-    from .server import Server
+    from .handlers import Call
+    from .host import AppHost
 
 __all__ = ["HTTPProtocol", "client_name"]
 
@@ -39,8 +39,10 @@ class HTTPProtocol(Channel):
 
     __slots__ = ("_h1", "_request", "_upgraded", "call", "streamed")
 
-    def __init__(self, server: Server) -> None:
-        super().__init__(server, server.app.limits)
+    server: AppHost
+
+    def __init__(self, server: AppHost) -> None:
+        super().__init__(server, server.limits)
         self.call: Call | None = None
         self._request: Request | None = None
         self._upgraded = False
@@ -106,16 +108,12 @@ class HTTPProtocol(Channel):
     # ------------------------------------------------------------------------------- requests
 
     def _serve(self, request: Request) -> None:
-        """Find out who answers, and have it answer."""
+        """Have a request answered."""
         self._request = request
         if self.server.stopping:
             self.respond(error_response(503, "shutting down"))
-            return
-        answer = self.server.app.dispatch(request)
-        if isinstance(answer, Response):
-            self.respond(answer)
         else:
-            start_call(self, answer, request)
+            self.server.serve(self, request)
 
     def _settle(self) -> None:
         """Write what is queued; read on, wait or close, as the state of things asks."""
@@ -142,7 +140,7 @@ class HTTPProtocol(Channel):
     def _completed(self) -> None:
         """An exchange is complete: the next request may wait already."""
         self.call = None
-        self.use_limits(self.server.app.limits)
+        self.use_limits(self.server.limits)
         self._request = self._h1.next_request(self.server.clock())
         self._settle()
         if self._request is not None:

@@ -12,22 +12,19 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from email.utils import formatdate
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ..app.log import log_crash, log_fault
+from ..app.log import log_fault
 from ..app.log import server as log
-from ..sync.threads import ThreadPool
 from .acceptor import Acceptor
 from .channel import Channel
+from .host import AppHost
 from .http import HTTPProtocol, client_name
-from .timers import Timers
 
 if TYPE_CHECKING:
     from ..app import App
-    from ..protocol.http import Request
     from .handlers import Call
 
 __all__ = ["Server", "serve"]
@@ -40,7 +37,7 @@ _KEEPALIVE_OPTIONS = {
 }
 
 
-class Server:
+class Server(AppHost):
     """Serves an ``App`` in the running event loop; use it with ``async with``.
 
     Args:
@@ -81,29 +78,16 @@ class Server:
         backlog: int = 2048,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.app = app
-        self.access_log = access_log
-        self.clock = clock
-        self.stopping = False
-        self.connections: set[Channel] = set()
-        self.calls: set[Call] = set()
-        self.pool = ThreadPool(app.limits.max_threads)
+        super().__init__(app, access_log=access_log, clock=clock)
         self._host, self._port, self._uds, self._sock = host, port, uds, sock
         self._ssl = ssl_context or _ssl_context(ssl_certfile, ssl_keyfile)
         self._grace = grace
         self._backlog = backlog
-        self._corked: list[Channel] = []
-        self._date = (0, "")
         self._uds_file: tuple[int, int] | None = None
         self._listener: asyncio.Server | None = None
         self._acceptor: Acceptor | None = None
         self._lifespan = contextlib.AsyncExitStack()
         self._idle: asyncio.Event | None = None
-        self.loop: asyncio.AbstractEventLoop
-        self.timers: Timers
-        self.create_future: Callable[[], asyncio.Future[Any]]
-        self.done: asyncio.Future[None]
-        self.gathers: bool
 
     # --------------------------------------------------------------------------- start, stop
 
@@ -120,16 +104,6 @@ class Server:
         except BaseException:
             await self._lifespan.aclose()
             raise
-
-    def use(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Take the loop that everything runs in; ``start`` does."""
-        self.loop = loop
-        self.timers = Timers(loop, self.clock)
-        self.create_future = loop.create_future
-        self.done = loop.create_future()
-        self.done.set_result(None)
-        # asyncio's own joins them itself, or forgets to pause us (CVE-2024-12254).
-        self.gathers = not isinstance(loop, asyncio.BaseEventLoop)
 
     async def stop(self, grace: float | None = None) -> None:
         """Stop listening, end every connection, and run the app's shutdown.
@@ -187,51 +161,15 @@ class Server:
 
     # ------------------------------------------------------------------------ for connections
 
-    def admit(self, channel: Channel) -> bool:
-        """Take a new connection in, unless there are too many."""
-        if self.stopping or len(self.connections) >= self.app.limits.max_connections:
-            return False
-        self.connections.add(channel)
-        return True
-
-    def flush_soon(self, channel: Channel) -> None:
-        """Have a connection's writes made at the end of this turn of the loop."""
-        if not self._corked:
-            self.loop.call_soon(self._flush)
-        self._corked.append(channel)
-
-    def _flush(self) -> None:
-        corked, self._corked = self._corked, []
-        for channel in corked:
-            channel.uncork()
-
-    def replace(self, old: Channel, new: Channel) -> None:
-        """Note that a connection has become a WebSocket."""
-        self.connections.discard(old)
-        self.connections.add(new)
-        if self.stopping:
-            self.loop.call_soon(new.stop)  # when it is complete
-
     def forget(self, channel: Channel) -> None:
         """Note that a connection is gone."""
-        self.connections.discard(channel)
+        super().forget(channel)
         self._check_idle()
 
     def finished(self, call: Call) -> None:
         """Note that a handler has ended."""
-        self.calls.discard(call)
+        super().finished(call)
         self._check_idle()
-
-    def crashed(self, request: Request, handler: str, error: BaseException) -> None:
-        """Take note of what a handler raised that it should not; called from threads too."""
-        log_crash(request, handler, error)
-
-    def default_headers(self) -> list[tuple[str, str]]:
-        """Give the header fields of every response (RFC 9110, section 6.6.1)."""
-        now = int(time.time())
-        if self._date[0] != now:
-            self._date = now, formatdate(now, usegmt=True)
-        return [("Date", self._date[1])]
 
     # ------------------------------------------------------------------------------ the rest
 

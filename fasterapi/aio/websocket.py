@@ -20,8 +20,8 @@ from .carrier import WebSocketProtocol
 from .wakeup import Resumption, resume
 
 if TYPE_CHECKING:
+    from .host import Host
     from .http import HTTPProtocol
-    from .server import Server
 
 __all__ = ["WebSocket"]
 
@@ -312,7 +312,7 @@ class WebSocket(WebSocketBase):
     # ------------------------------------------------------------------------- the other side
 
     @property
-    def _server(self) -> Server:
+    def _server(self) -> Host:
         channel = self._channel or self._http
         assert channel is not None
         return channel.server
