@@ -29,6 +29,8 @@ Options = WebSocketOptions | SSEOptions | HTTPOptions
 class RouteKind(Enum):
     """What a route answers with."""
 
+    __hash__ = object.__hash__  # a member is one object; Enum's own is Python, and slow
+
     WEBSOCKET = "WebSocket"
     SSE = "event stream"
     HTTP = "HTTP"

@@ -1,15 +1,20 @@
-"""Header lines to fields, and the request line with them: what h11 says of each is final.
+"""Header lines to fields, and the request line with them: h11 judges each doubtful one.
+
+A line that is plainly right, a name of letters and digits with one printable ASCII value behind it,
+is read by one expression, which is narrower than what h11 takes. Every other line goes to h11, and so
+does each that says how a body is framed.
 
 Most lines of a handshake are the same for every client of a service: its host, its origin, what the
-browser accepts. Such a line is given to h11 once; after that its field is kept, and shared by all
-requests that have it, which also spares each connection its own copy. What names a person or is
-made for one request (cookies, credentials, keys) is never kept.
+browser accepts. The field of such a line is kept, and shared by all requests that have it, which also
+spares each connection its own copy. What names a person or is made for one request (cookies,
+credentials, keys) is never kept.
 
 What a head may hold is judged in ``h1_request``; no field has a meaning here.
 """
 
 from __future__ import annotations
 
+import re
 from sys import intern
 
 import h11
@@ -30,6 +35,10 @@ _KEPT_MOST = 512
 """Lines kept. One more, and all are dropped: nobody can fill memory with them."""
 _KEPT_SIZE = 256
 """Bytes of a line that is kept, at most."""
+
+_PLAIN_LINE = re.compile(rb"([A-Za-z][A-Za-z0-9\-]*): ?([!-~]+(?: [!-~]+)*)\Z")
+_PLAIN_TARGET = re.compile(rb"[!-~]+\Z")
+_OF_FRAMING = frozenset({"content-length", "transfer-encoding"})
 
 _METHODS = {verb.encode(): verb for verb in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")}
 
@@ -52,27 +61,42 @@ def parse_head(head: bytes) -> tuple[str, str, list[Field]]:
     method, target, version = first.split(b" ")
     hosts = 0
     fields: list[Field] = []
-    new: list[tuple[bytes, bytes]] = []
+    new: list[tuple[bytes, Field]] = []
+    doubtful: list[tuple[bytes, bytes]] = []
     for line in lines:
         field = _kept.get(line)
         if field is None:
-            name, colon, value = line.partition(b":")
-            if not colon:
-                raise RequestFault(400, "a malformed head", "a header line without a colon")
-            new.append((name, value.strip(b" \t")))
-            field = intern(name.decode("latin-1").lower()), new[-1][1].decode("latin-1")
+            field = _read(line, doubtful)
+            if field[0] in _KEPT_NAMES and len(line) <= _KEPT_SIZE:
+                new.append((line, field))
         fields.append(field)
         hosts += field[0] == "host"
     if hosts > 1 or (hosts == 0 and version == b"HTTP/1.1"):
         raise RequestFault(400, "a request names its host once, in a Host header")
-    _check(method, target, new)
-    for line, field in zip(lines, fields, strict=True) if new else ():
-        if field[0] in _KEPT_NAMES and len(line) <= _KEPT_SIZE:
-            if len(_kept) >= _KEPT_MOST:
-                _kept.clear()
-            _kept[line] = field
-    verb = _METHODS.get(method) or method.decode("ascii")
-    return verb, target.decode("ascii"), fields
+    verb = _METHODS.get(method)
+    if doubtful or verb is None or not _PLAIN_TARGET.match(target):
+        _check(method, target, doubtful)
+    for line, field in new:
+        if len(_kept) >= _KEPT_MOST:
+            _kept.clear()
+        _kept[line] = field
+    return verb or method.decode("ascii"), target.decode("ascii"), fields
+
+
+def _read(line: bytes, doubtful: list[tuple[bytes, bytes]]) -> Field:
+    """Give the field of a line; one that h11 has to see is appended to ``doubtful``."""
+    plain = _PLAIN_LINE.match(line)
+    if plain is not None:
+        name, value = plain.groups()
+    else:
+        name, colon, value = line.partition(b":")
+        if not colon:
+            raise RequestFault(400, "a malformed head", "a header line without a colon")
+        value = value.strip(b" \t")
+    field = intern(name.decode("latin-1").lower()), value.decode("latin-1")
+    if plain is None or field[0] in _OF_FRAMING:
+        doubtful.append((name, value))
+    return field
 
 
 def _check(method: bytes, target: bytes, fields: list[tuple[bytes, bytes]]) -> None:

@@ -1,8 +1,8 @@
 """One whole message head becomes a request: its line, target, fields and framing (RFC 9112).
 
-h11 checks the lines (``h1_fields``). What it lets pass (``Content-Length: 5, 5``, a length beside
-a transfer coding, folded lines, HTTP/2.0, any target) is refused here, since every one of those is
-read differently by some proxy, which is what request smuggling lives on.
+h11 checks what is doubtful of the lines (``h1_fields``). What it lets pass (``Content-Length: 5,
+5``, a length beside a transfer coding, folded lines, HTTP/2.0, any target) is refused here, since
+every one of those is read differently by some proxy, which is what request smuggling lives on.
 
 What a route, a WebSocket handshake or a response is, is not known here.
 """
@@ -10,6 +10,7 @@ What a route, a WebSocket handshake or a response is, is not known here.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..limits import Limits
@@ -23,7 +24,8 @@ _VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 _ANY_VERSION = re.compile(rb"HTTP/[0-9]+(\.[0-9]+)?\Z")
 _ABSOLUTE = re.compile(r"(?i:https?)://([^/?]*)(.*)\Z")
 _HOST = re.compile(
-    r"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?\Z"
+    r"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]++|%[0-9A-Fa-f]{2})++)"
+    r"(?::[0-9]{0,5})?\Z"
 )
 _MAX_LENGTH_DIGITS = 20
 _NO_FIELDS: frozenset[str] = frozenset()
@@ -79,7 +81,7 @@ def read_request_head(head: bytes, limits: Limits) -> RequestHead:
     if not _HOST.match(names.get("host", "none")):
         raise RequestFault(400, "a Host header that names no host")
     request = RequestHead(method, target, Headers.of_text(fields), version, length)
-    _read_connection(request, names)
+    _read_connection(request, names, len(names) == len(fields))
     if length != 0:
         _read_framing(request, limits)
     if "expect" in names:
@@ -88,7 +90,7 @@ def read_request_head(head: bytes, limits: Limits) -> RequestHead:
 
 
 def _version(head: bytes) -> str:
-    words = head.split(b"\r\n", 1)[0].split(b" ")
+    words = head[: head.index(b"\r\n")].split(b" ")
     version = _VERSIONS.get(words[-1]) if len(words) == 3 else None
     if version is None:
         if len(words) == 3 and _ANY_VERSION.match(words[2]):
@@ -147,8 +149,12 @@ def _with_host(fields: list[tuple[str, str]], authority: str) -> list[tuple[str,
     return [("host", authority), *(field for field in fields if field[0] != "host")]
 
 
-def _read_connection(request: RequestHead, names: dict[str, str]) -> None:
-    options = request.headers.tokens("connection") if "connection" in names else []
+def _read_connection(request: RequestHead, names: dict[str, str], once: bool) -> None:
+    """Read what becomes of the connection; ``once``: no name stands twice, so ``names`` is all."""
+    options: Sequence[str] = ()
+    if "connection" in names:
+        headers = request.headers
+        options = parse_list(names["connection"].lower()) if once else headers.tokens("connection")
     request.keep_alive = "close" not in options and (
         request.http_version == "1.1" or "keep-alive" in options
     )

@@ -7,7 +7,7 @@ refused or merged here. Where in its life a connection stands is not known here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import Enum
 from http import HTTPStatus
 
@@ -25,6 +25,8 @@ __all__ = [
     "write_head",
 ]
 
+_CODING = frozenset({"transfer-encoding"})
+_FRAMING = frozenset({"transfer-encoding", "content-length"})
 _BODILESS = frozenset({204, 304})
 _STATUSES = frozenset({101, *range(200, 600)})
 _STATUS_LINES = {
@@ -71,6 +73,8 @@ class Output:
 
     def take(self) -> bytes:
         """Give everything, joined, and be empty."""
+        if not self._queue and not self._chunk:
+            return b""
         self._close_chunk()
         data = b"".join(self._queue)
         self._queue.clear()
@@ -97,7 +101,7 @@ def length_field(response: Response, method: str) -> list[tuple[str, str]]:
     Raises:
         LocalProtocolError: If the response has one that is wrong, or frames itself otherwise.
     """
-    _refuse(response, "transfer-encoding")
+    _refuse(response, _CODING)
     given = response.headers.get_all("content-length")
     if response.status == 204 and given:
         raise LocalProtocolError("a 204 has no Content-Length (RFC 9110, section 8.6)")
@@ -132,8 +136,7 @@ def refuse_framing(response: Response) -> None:
     Raises:
         LocalProtocolError: If it has a body, a Content-Length or a Transfer-Encoding.
     """
-    _refuse(response, "transfer-encoding")
-    _refuse(response, "content-length")
+    _refuse(response, _FRAMING)
     if response.body:
         raise LocalProtocolError("a streamed response, or a 101, has no body of its own")
 
@@ -190,9 +193,10 @@ def _with_connection(fields: list[tuple[str, str]], option: str) -> list[tuple[s
     return [*others, ("Connection", ", ".join([*kept, option]))]
 
 
-def _refuse(response: Response, name: str) -> None:
-    if response.headers.get(name) is not None:
-        raise LocalProtocolError(f"a response sets no {name}: the connection frames its body")
+def _refuse(response: Response, names: Collection[str]) -> None:
+    for name, _ in response.headers:
+        if name.lower() in names:
+            raise LocalProtocolError(f"a response sets no {name}: the connection frames its body")
 
 
 def _is_length(values: list[str]) -> bool:

@@ -24,6 +24,8 @@ __all__ = ["TRANSITIONS", "State", "Trigger", "next_state"]
 class State(Enum):
     """Where the connection stands."""
 
+    __hash__ = object.__hash__  # a member is one object; Enum's own is Python, and slow
+
     READING = "no whole request has come"
     ACTIVE = "a request waits for its answer"
     STREAMING = "a streamed body has begun"
@@ -33,6 +35,8 @@ class State(Enum):
 
 class Trigger(Enum):
     """What moves it."""
+
+    __hash__ = object.__hash__  # a member is one object; Enum's own is Python, and slow
 
     REQUEST = "take a request"
     RESPOND = "respond"

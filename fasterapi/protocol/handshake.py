@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ..errors import HandshakeError, LocalProtocolError
 from ..limits import DEFAULT_LIMITS, Limits
@@ -26,9 +26,10 @@ from .extensions import (
 from .headers import (
     HeaderPairs,
     Headers,
+    has_token,
     is_token,
     parse_list,
-    parse_tokens,
+    validate_field,
 )
 from .http import Request, Response
 from .keepalive import Keepalive
@@ -41,6 +42,7 @@ __all__ = [
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 VERSION = "13"
+_UPGRADE = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
 
 OUR_FIELDS = frozenset({
     "connection", "content-length", "sec-websocket-accept", "sec-websocket-extensions",
@@ -93,14 +95,16 @@ class ServerHandshake:
         self.origins = check_origins(origins)
         self._subprotocols = check_subprotocols(subprotocols)
         self._factories = extensions
-        self._offers: list[ExtensionOffer] = []
-        self._extensions: list[Extension] = []
+        self._offers: Sequence[ExtensionOffer] = ()
+        self._extensions: Sequence[Extension] = ()
         self._checked = self._answered = self._accepted = False
         self._fields = fields = request.headers.grouped()
-        self._offered = parse_list(", ".join(fields.get("sec-websocket-protocol", ())))
-        self.subprotocol = next(
-            (name for name in self._subprotocols if name in self._offered), None
-        )
+        self._offered: Sequence[str] = ()
+        self.subprotocol: str | None = None
+        if "sec-websocket-protocol" in fields:
+            self._offered = parse_list(", ".join(fields["sec-websocket-protocol"]))
+            known = (name for name in self._subprotocols if name in self._offered)
+            self.subprotocol = next(known, None)
 
     @property
     def is_connect(self) -> bool:
@@ -122,9 +126,10 @@ class ServerHandshake:
         self._check_version()
         if not self.is_connect:
             self._check_key()
-        if not all(map(is_token, self._offered)):
+        if self._offered and not all(map(is_token, self._offered)):
             raise HandshakeError(400, "malformed Sec-WebSocket-Protocol header")
-        self._offers = parse_extensions(self._fields.get("sec-websocket-extensions", ()))
+        if "sec-websocket-extensions" in self._fields:
+            self._offers = parse_extensions(self._fields["sec-websocket-extensions"])
         self._check_origin()
         self._checked = True
 
@@ -147,11 +152,17 @@ class ServerHandshake:
                 f"the client does not offer the subprotocol {subprotocol!r}, only {self._offered}"
             )
         chosen = self.subprotocol if subprotocol is None else subprotocol
-        responses, extensions = negotiate(self._offers, self._factories)
-        response = Response(
-            200 if self.is_connect else 101,
-            [*self._accepting(chosen, responses), *check_headers(headers)],
-        )
+        fields = self._accepting(chosen)
+        own = len(fields)
+        extensions: Sequence[Extension] = ()
+        if self._offers and self._factories:
+            responses, extensions = negotiate(self._offers, self._factories)
+            if responses:
+                fields.append(("Sec-WebSocket-Extensions", format_extensions(responses)))
+        fields += check_headers(headers)
+        for name, value in fields[own:]:
+            validate_field(name, value)
+        response = Response.of_checked(200 if self.is_connect else 101, Headers.of_text(fields))
         self.subprotocol, self._extensions = chosen, extensions
         self._answered = self._accepted = True
         return response
@@ -221,14 +232,15 @@ class ServerHandshake:
             )
         if request.http_version != "1.1":
             raise HandshakeError(505, f"no WebSocket upgrade over HTTP/{request.http_version}")
-        if "websocket" not in parse_tokens(fields.get("upgrade", ())):
+        if not has_token(fields.get("upgrade", ()), "websocket"):
             raise _upgrade_required("this is a WebSocket: it needs 'Upgrade: websocket'")
-        if "upgrade" not in parse_tokens(fields.get("connection", ())):
+        if not has_token(fields.get("connection", ()), "upgrade"):
             raise _upgrade_required("a WebSocket needs 'Connection: Upgrade'")
         if len(fields.get("host", ())) != 1:
             raise HandshakeError(400, "a WebSocket needs exactly one Host header")
         # A body behind an upgrade is how requests are smuggled: nobody agrees where it ends.
-        if fields.get("content-length", ["0"]) != ["0"] or "transfer-encoding" in fields:
+        length = fields.get("content-length")
+        if (length is not None and length != ["0"]) or "transfer-encoding" in fields:
             raise HandshakeError(400, "a WebSocket handshake carries no body")
 
     def _check_version(self) -> None:
@@ -252,24 +264,21 @@ class ServerHandshake:
 
     def _check_origin(self) -> None:
         origins = self._fields.get("origin")
-        origin = ", ".join(origins) if origins else None
+        if origins is None:
+            return  # no browser
+        origin = ", ".join(origins)
         host = ", ".join(self._fields.get("host", ()))
         if not is_allowed_origin(origin, host, self.origins):
             raise HandshakeError(403, "this origin may not connect; see the origins option")
 
-    def _accepting(
-        self, subprotocol: str | None, extensions: Iterable[ExtensionOffer]
-    ) -> list[tuple[str, str]]:
-        """Make the header fields that agree (RFC 6455, section 4.2.2)."""
+    def _accepting(self, subprotocol: str | None) -> list[tuple[str, str]]:
+        """Make the header fields that agree (RFC 6455, section 4.2.2), each of them sendable."""
         fields: list[tuple[str, str]] = []
         if not self.is_connect:
             accept = accept_key(self._fields["sec-websocket-key"][0])
-            fields += [("Upgrade", "websocket"), ("Connection", "Upgrade")]
-            fields.append(("Sec-WebSocket-Accept", accept))
+            fields = [*_UPGRADE, ("Sec-WebSocket-Accept", accept)]
         if subprotocol is not None:
             fields.append(("Sec-WebSocket-Protocol", subprotocol))
-        if agreed := format_extensions(extensions):
-            fields.append(("Sec-WebSocket-Extensions", agreed))
         return fields
 
 

@@ -14,7 +14,8 @@ from typing import Self, SupportsIndex, overload
 from ..errors import LocalProtocolError
 
 __all__ = [
-    "HeaderPairs", "Headers", "is_token", "parse_list", "parse_tokens", "validate_field",
+    "HeaderPairs", "Headers", "has_token", "is_token", "parse_list", "parse_tokens",
+    "validate_field",
 ]  # fmt: skip
 
 HeaderPairs = Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]] | Mapping[str, str]
@@ -53,6 +54,15 @@ def parse_list(value: str) -> list[str]:
 def parse_tokens(values: Iterable[str]) -> list[str]:
     """Give the members of a list that may be spread over several fields, in lower case."""
     return [token for value in values for token in parse_list(value.lower())]
+
+
+def has_token(values: Iterable[str], token: str) -> bool:
+    """Tell whether such a list has the member ``token``, which is in lower case."""
+    for value in values:
+        lower = value.lower()
+        if lower == token or token in parse_list(lower):
+            return True
+    return False
 
 
 class Headers(tuple[tuple[str, str], ...]):

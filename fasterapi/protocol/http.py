@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from http.cookies import SimpleCookie
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl, unquote
 
 from ..errors import InvalidBody, LocalProtocolError
@@ -160,6 +160,16 @@ class Response:
         # Not ``bytes(body)``: that makes NULs of a number.
         self.body = body.encode() if isinstance(body, str) else b"".join((body,))
         self.reason = reason
+
+    @classmethod
+    def of_checked(cls, status: int, headers: Headers) -> Self:
+        """Build from a status and fields that are known to be sendable; there is no body."""
+        response = cls.__new__(cls)
+        response.status = status
+        response.headers = headers
+        response.body = b""
+        response.reason = ""
+        return response
 
     def __repr__(self) -> str:
         return f"<Response {self.status}, {len(self.body)} bytes>"

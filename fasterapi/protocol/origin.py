@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -32,15 +33,21 @@ Origins = _SameOrigin | Iterable[str | re.Pattern[str]] | None
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
-def check_origins(origins: Origins) -> _SameOrigin | tuple[str | re.Pattern[str], ...] | None:
+class _Checked(tuple[str | re.Pattern[str], ...]):
+    """Entries that are origins or patterns: nobody has to look again."""
+
+    __slots__ = ()
+
+
+def check_origins(origins: Origins) -> _SameOrigin | _Checked | None:
     """Bring a policy into the form that ``is_allowed_origin`` takes.
 
     Raises:
         ValueError: If an entry is no origin: scheme, host and perhaps a port.
     """
-    if origins is None or isinstance(origins, _SameOrigin):
+    if origins is None or isinstance(origins, _SameOrigin | _Checked):
         return origins
-    entries = tuple([origins] if isinstance(origins, str) else origins)
+    entries = _Checked([origins] if isinstance(origins, str) else origins)
     for entry in entries:
         if isinstance(entry, str) and entry != "*" and _normalize(entry) is None:
             raise ValueError(
@@ -59,9 +66,9 @@ def is_allowed_origin(origin: str | None, host: str, origins: Origins) -> bool:
         origins: The policy. ``null``, which sandboxed and local pages send, passes only ``None``
             and ``"*"``.
     """
-    policy = check_origins(origins)
-    if origin is None or policy is None:
+    if origin is None or origins is None:
         return True
+    policy = check_origins(origins)
     if isinstance(policy, _SameOrigin):
         parsed = _normalize(origin)
         # Behind a proxy that ends TLS we don't see the scheme that the page sees, so the host
@@ -78,8 +85,19 @@ def _matches(origin: str, entry: str | re.Pattern[str]) -> bool:
     )
 
 
+_KEPT_MOST = 256
+_KEPT_SIZE = 256
+
+
 def _normalize(origin: str) -> tuple[str, str, int] | None:
-    """Split an origin into scheme, host and port; ``None`` for what is no such thing."""
+    """Split an origin into scheme, host and port; ``None`` for what is no such thing.
+
+    The few that most requests name are remembered, up to a number and a length.
+    """
+    return _split_known(origin) if len(origin) <= _KEPT_SIZE else _split(origin)
+
+
+def _split(origin: str) -> tuple[str, str, int] | None:
     try:
         parts = urlsplit(origin)
         port = parts.port
@@ -92,3 +110,6 @@ def _normalize(origin: str) -> tuple[str, str, int] | None:
     if port is None:
         port = _DEFAULT_PORTS.get(parts.scheme, 0)
     return parts.scheme, parts.hostname, port
+
+
+_split_known = lru_cache(_KEPT_MOST)(_split)

@@ -25,6 +25,8 @@ __all__ = ["TRANSITIONS", "State", "Trigger", "next_state"]
 class State(Enum):
     """Where a WebSocket stands."""
 
+    __hash__ = object.__hash__  # a member is one object; Enum's own is Python, and slow
+
     CONNECTING = "connecting"
     OPEN = "open"
     LOCAL_CLOSING = "local closing"
@@ -37,6 +39,8 @@ OPEN = State.OPEN  # for hot paths: a member of an Enum is looked up slowly
 
 class Trigger(Enum):
     """What moves it."""
+
+    __hash__ = object.__hash__  # a member is one object; Enum's own is Python, and slow
 
     ACCEPT = "the opening handshake succeeds"
     REJECT = "the opening handshake fails"
