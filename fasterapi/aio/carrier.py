@@ -32,9 +32,12 @@ class WebSocketChannel(Channel):
         websocket: The handler's side.
         connection: The protocol.
         http: The connection that carried the handshake, whose transport it takes over.
+
+    Attributes:
+        began: When it did, in seconds.
     """
 
-    __slots__ = ("_began", "connection", "websocket")
+    __slots__ = ("began", "connection", "websocket")
 
     def __init__(
         self, websocket: WebSocketBase, connection: WebSocketConnection, http: HTTPProtocol
@@ -46,8 +49,9 @@ class WebSocketChannel(Channel):
         self.client = http.client
         self._paused, self._progress, self._reading = http._paused, http._progress, http._reading
         self.peer_ended = http.peer_ended
-        self._began = self.server.clock()
-        self.transport.set_write_buffer_limits(high=self.limits.write_high_water)
+        self.began = self.server.clock()
+        if self.limits.write_high_water != http.limits.write_high_water:
+            self.transport.set_write_buffer_limits(high=self.limits.write_high_water)
         self.transport.set_protocol(self)
         self.server.replace(http, self)
 
@@ -62,7 +66,7 @@ class WebSocketChannel(Channel):
         super().connection_lost(error)
         self.server.forget(self)
         self._take_eof()
-        self.websocket._log_end(self.server.clock() - self._began, self.server.access_log)
+        self.websocket._log_end(self.server.clock() - self.began, self.server.access_log)
 
     def _take_eof(self) -> None:
         """Tell the protocol that the peer sends no more."""

@@ -217,6 +217,8 @@ class Channel(asyncio.Protocol):
     def _earliest(self) -> float | None:
         if self.lost:
             return None
+        if self._progress is None and self._linger_until is None:
+            return self._deadline()
         progress = self._progress.deadline() if self._progress is not None else None
         deadlines = [d for d in (self._deadline(), self._linger_until, progress) if d is not None]
         return min(deadlines, default=None)

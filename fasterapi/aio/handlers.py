@@ -38,18 +38,14 @@ __all__ = ["Call", "start_call"]
 
 def start_call(http: HTTPProtocol, match: Match, request: Request) -> None:
     """Start the handler that a request is matched with; it becomes the connection's ``call``."""
-    if match.route.handler.style is Style.CALLBACKS:
+    route = match.route
+    if route.handler.style is Style.CALLBACKS:
         start_callbacks(http, match, request)
         return
-    kinds: dict[RouteKind, type[Call]] = {
-        RouteKind.WEBSOCKET: WebSocketCall,
-        RouteKind.SSE: SSECall,
-        RouteKind.HTTP: HTTPCall,
-    }
-    if match.route.kind is RouteKind.SSE:
-        http.use_limits(match.route.options.limits)
-    http.call = kinds[match.route.kind](http, match, request)
-    http.call.start()
+    if route.kind is RouteKind.SSE:
+        http.use_limits(route.options.limits)
+    http.call = call = _CALLS[route.kind](http, match, request)
+    call.start()
 
 
 class Call:
@@ -382,3 +378,10 @@ class SSECall(Call):
         if not self.left:
             self.session._end()
             self.cancel()
+
+
+_CALLS: dict[RouteKind, type[Call]] = {
+    RouteKind.WEBSOCKET: WebSocketCall,
+    RouteKind.SSE: SSECall,
+    RouteKind.HTTP: HTTPCall,
+}

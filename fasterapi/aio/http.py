@@ -233,9 +233,11 @@ class HTTPProtocol(Channel):
 
     def _deadline(self) -> float | None:
         # A stream has no silence to break while bytes wait to be sent.
-        call = self.call if not self._paused else None
-        deadlines = (self._h1.next_deadline(), call.next_deadline() if call else None)
-        return min((d for d in deadlines if d is not None), default=None)
+        deadline = self._h1.next_deadline()
+        if self.call is None or self._paused:
+            return deadline
+        due = self.call.next_deadline()
+        return due if deadline is None or (due is not None and due < deadline) else deadline
 
     def _tick(self, now: float) -> None:
         if self._upgraded:

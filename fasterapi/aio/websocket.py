@@ -320,13 +320,16 @@ class WebSocket(WebSocketBase):
     def _attach(self, rest: bytes) -> None:
         assert self._http is not None
         assert self._connection is not None
-        self._channel = WebSocketProtocol(self, self._connection, self._http)
+        self._channel = channel = WebSocketProtocol(self, self._connection, self._http)
         self._http = None
-        self._channel.resume_reading()
-        self._channel.data_received(rest)
-        if self._channel.peer_ended:
-            self._channel.eof_received()
-        self._channel.reschedule()
+        channel.resume_reading()
+        if rest:
+            channel.data_received(rest)
+        else:
+            channel.connection.tick(channel.began)  # with that keepalive begins
+        if channel.peer_ended:
+            channel.eof_received()
+        channel.reschedule()
 
     def _flush(self) -> None:
         if self._channel is not None:

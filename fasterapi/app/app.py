@@ -15,9 +15,9 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
 )
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ..errors import LocalProtocolError
 from ..limits import DEFAULT_LIMITS, Limits
@@ -56,8 +56,7 @@ class _Unset:
 _UNSET = _Unset()
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """A route that answers, and the values of its path's parameters."""
 
     route: Route
@@ -298,10 +297,15 @@ class App:
         found = self._router.match(request.raw_path)
         if not found:
             return error_response(404)
-        sockets = [Match(*item) for item in found if item[0].kind is RouteKind.WEBSOCKET]
-        plain = [Match(*item) for item in found if item[0].kind is not RouteKind.WEBSOCKET]
-        if sockets and (not plain or is_websocket_request(request)):
-            return sockets[0]
+        socket: Match | None = None
+        plain: list[Match] = []
+        for route, params in found:
+            if route.kind is not RouteKind.WEBSOCKET:
+                plain.append(Match(route, params))
+            elif socket is None:
+                socket = Match(route, params)
+        if socket is not None and (not plain or is_websocket_request(request)):
+            return socket
         for match in plain:
             if request.method in match.route.methods:
                 return _too_large(request, match.route.options.limits) or match

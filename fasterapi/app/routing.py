@@ -229,8 +229,11 @@ class Router:
             path = canonical_path(raw_path)
         except ValueError:
             return []
+        exact = self._exact.get(path, ())
+        if not self._patterns:
+            return [(route, NO_PARAMS) for _, route in exact]
         found: list[tuple[int, Route, Mapping[str, Any]]] = [
-            (place, route, NO_PARAMS) for place, route in self._exact.get(path, ())
+            (place, route, NO_PARAMS) for place, route in exact
         ]
         for place, route in self._patterns:
             params = route.pattern.match(path)

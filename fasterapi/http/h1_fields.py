@@ -1,12 +1,12 @@
 """Header lines to fields, and the request line with them: h11 judges each doubtful one.
 
-A line that is plainly right, a name of letters and digits with one printable ASCII value behind it,
-is read by one expression, which is narrower than what h11 takes. Every other line goes to h11, and so
-does each that says how a body is framed.
+A line that is plainly right, a name of letters and digits with a value of printable ASCII, is read
+by one expression, which is narrower than what h11 takes. Every other line goes to h11, and so does
+each that says how a body is framed.
 
 Most lines of a handshake are the same for every client of a service: its host, its origin, what the
-browser accepts. The field of such a line is kept, and shared by all requests that have it, which also
-spares each connection its own copy. What names a person or is made for one request (cookies,
+browser accepts. The field of such a line is kept, and shared by all requests that have it, which
+also spares each connection its own copy. What names a person or is made for one request (cookies,
 credentials, keys) is never kept.
 
 What a head may hold is judged in ``h1_request``; no field has a meaning here.

@@ -66,9 +66,9 @@ def is_allowed_origin(origin: str | None, host: str, origins: Origins) -> bool:
         origins: The policy. ``null``, which sandboxed and local pages send, passes only ``None``
             and ``"*"``.
     """
-    if origin is None or origins is None:
-        return True
     policy = check_origins(origins)
+    if origin is None or policy is None:
+        return True
     if isinstance(policy, _SameOrigin):
         parsed = _normalize(origin)
         # Behind a proxy that ends TLS we don't see the scheme that the page sees, so the host

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import h11
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,3 +83,22 @@ def test_what_is_kept_changes_no_answer(heads: list[list[bytes]]) -> None:
         return found
 
     assert outcomes(forget=True) == outcomes(forget=False) == outcomes(forget=False)
+
+
+@given(st.from_regex(h1_fields._PLAIN_LINE, fullmatch=True))
+def test_what_is_plainly_right_is_right_to_h11_too(line: bytes) -> None:
+    name, _, value = line.partition(b":")
+    field = name.lower().decode(), value.strip(b" \t").decode()
+    doubtful: list[tuple[bytes, bytes]] = []
+    assert h1_fields._read(line, doubtful) == field
+    if not doubtful:  # as what frames a body always is
+        fields = [(name, value.strip(b" \t"))]
+        parsed = h11.Request(method="GET", target="/", headers=fields, http_version="1.0")
+        assert [(one.decode(), other.decode()) for one, other in parsed.headers] == [field]
+
+
+@pytest.mark.parametrize("line", [b"GET /\x80 HTTP/1.1", b"G,T / HTTP/1.1", b"GET  HTTP/1.1"])
+def test_a_request_line_that_is_not_plain_goes_to_h11(line: bytes) -> None:
+    with pytest.raises(RequestFault) as caught:
+        parse_head(line + b"\r\nHost: a\r\n\r\n")
+    assert caught.value.status == 400
