@@ -166,7 +166,7 @@ class WebSocketProtocol(WebSocketChannel):
                 self.transport.writelines(connection.pieces_to_send())
             elif data := connection.data_to_send():
                 self.transport.write(data)
-            if self.connection.behind or self.behind:
+            if connection.behind or self.behind:
                 self._catch_up()
             return
         data = b"" if self._paused else self.websocket._data_to_send()

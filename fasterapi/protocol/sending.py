@@ -67,10 +67,10 @@ class Sending:
         self._masking_key = masking_key or random_key
         self._out: list[bytes] = []
         self._later: Backlog | None = None  # what waits to be encoded, while we are behind
-        self._plain_below = self._find_plain()
         self._pongs: Sequence[bytes] = ()
         self._owed: bytes | None = None  # the payload of the Close that we owe
         self._sending: type[str | bytes] | None = None  # of a fragmented message
+        self._plain_below = self._find_plain()
         self._pings: PingBook | None = None
         self._now = 0.0  # the latest that we were told
         self._unarmed = False  # a deadline has begun, and waits to be told the time
@@ -94,16 +94,11 @@ class Sending:
             payload = text.encode()
         except (AttributeError, UnicodeEncodeError):
             payload = _encode(text)  # which says what is wrong
-        if (
-            len(payload) < self._plain_below
-            and self.state is OPEN
-            and self._sending is None
-            and not compress
-        ):
+        length = len(payload)
+        if length < self._plain_below and not compress:
             # The same as below, in fewer steps: most messages are short, and a server's.
-            frame = _SHORT_TEXT[len(payload)] + payload
-            self._out.append(frame)
-            self.queued += len(frame)
+            self._out.append(_SHORT_TEXT[length] + payload)
+            self.queued += length + 2
         else:
             self._send_message(FINAL_TEXT, payload, compress)
 
@@ -132,6 +127,7 @@ class Sending:
             opcode = Opcode.CONTINUATION
         self._send_frame(Waiting(opcode, payload, fin, compress))
         self._sending = None if fin else kind
+        self._plain_below = self._find_plain()
 
     # ---------------------------------------------------------------------- control frames
 
@@ -170,6 +166,7 @@ class Sending:
             return
         self._queue_close(payload)
         self.state = state
+        self._plain_below = self._find_plain()
         self._unarmed = True
 
     # ------------------------------------------------------------------------------- bytes
@@ -249,8 +246,8 @@ class Sending:
         self._queue(frame.first_byte, frame.payload)
 
     def _find_plain(self) -> int:
-        """Give the size under which a text message is sent as it is, by a server."""
-        if not self._masked:
+        """Give the size under which a text message is sent at once and as it is: 0 for none is."""
+        if not self._masked or self.state is not OPEN or self._sending is not None or self.behind:
             return 0
         return min([MAX_CONTROL + 1, *(extension.minimum_size for extension in self.extensions)])
 
@@ -270,7 +267,7 @@ class Sending:
         if self._later is None:
             self._later = Backlog(max(extension.piece_size for extension in self.extensions))
             self.behind = True
-            self._plain_below = 0  # nothing overtakes it
+            self._plain_below = self._find_plain()  # nothing overtakes it
         while self._later.size > self.limits.max_write_buffer:
             self._encode_piece(self._later)
         self._wait_with(self._later, frame)
@@ -362,6 +359,7 @@ class Sending:
 
     def _move(self, trigger: Trigger) -> None:
         self.state = next_state(self.state, trigger)
+        self._plain_below = self._find_plain()
 
 
 def _encode(text: str) -> bytes:
