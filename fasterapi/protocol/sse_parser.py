@@ -73,8 +73,6 @@ class EventStreamParser:
         if not text:
             return []
         self._skip_lf = text[-1] == "\r"
-        if "\r" in text:
-            text = text.replace("\r\n", "\n").replace("\r", "\n")
         events: list[ServerSentEvent] = []
         try:
             self._take(text, events)
@@ -107,21 +105,26 @@ class EventStreamParser:
     def _take(self, text: str, events: list[ServerSentEvent]) -> None:
         """Take a read: by lines, but for the run of whole events that most of a long one is."""
         if len(text) >= _LONG:
+            end = "\r\n" if "\r" in text else "\n"
+            blank = end + end
             # Before the first empty line there may be the rest of an event that has begun.
-            start = text.find("\n\n") + 2 if self._within or self._line_size else 0
-            end = text.rfind("\n\n") + 2
+            begun = self._within or self._line_size
+            start = text.find(blank) + len(blank) if begun else 0
+            stop = text.rfind(blank) + len(blank)
             # What has no more characters than a limit has no line that does.
-            if start < end <= start + self._limit:
+            if start < stop <= start + self._limit:
                 self._take_lines(text[:start], events)
-                blocks = read_blocks(text, start, end, self._id)
+                blocks = read_blocks(text, start, stop, self._id, end)
                 if blocks:
                     events += blocks
                     self._id = self.last_event_id = blocks[-1].id
-                    start = end  # and ``_within`` is as the lines before have left it: false
+                    start = stop  # and ``_within`` is as the lines before have left it: false
                 text = text[start:]
         self._take_lines(text, events)
 
     def _take_lines(self, text: str, events: list[ServerSentEvent]) -> None:
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
         lines = text.split("\n")
         rest = lines.pop()
         if lines and self._line_size:

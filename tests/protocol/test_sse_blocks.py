@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from itertools import permutations
+from unittest import mock
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fasterapi.limits import Limits
-from fasterapi.protocol import EventStreamParser, ServerSentEvent
+from fasterapi.protocol import EventStreamParser, ServerSentEvent, sse_blocks
 from fasterapi.protocol.sse_blocks import read_blocks
 
 from .event_streams import cuts, event, interpret
 
 SHAPES = [
-    ["data"], ["event", "data"], ["id", "data"], ["data", "id"], ["id", "event", "data"],
-    ["event", "id", "data"], ["event", "data", "id"], ["id", "data", "event"],
-]  # fmt: skip
+    list(names)
+    for count in (1, 2, 3)
+    for names in permutations(["data", "event", "id"], count)
+    if "data" in names
+]
 VALUES = {"data": "text {n}: x", "event": "tick", "id": "{n}"}
 
 
@@ -38,11 +41,47 @@ def expected(names: list[str], last: str, count: int = 5) -> list[ServerSentEven
 
 
 @pytest.mark.parametrize("names", SHAPES, ids="-".join)
-def test_a_run_is_taken_in_one_step(names: list[str]) -> None:
-    text = run(names)
-    found = read_blocks(text, 0, len(text), "9")
-    assert found == expected(names, "9")
+@pytest.mark.parametrize("count", [5, 500])
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_a_run_is_taken_in_one_step(names: list[str], count: int, end: str) -> None:
+    text = run(names, count).replace("\n", end)
+    found = read_blocks(text, 0, len(text), "9", end)
+    assert found == expected(names, "9", count)
     assert {type(one) for one in found} == {ServerSentEvent}
+
+
+def types(*kinds: str) -> list[str]:
+    """Read a run of these types, and of as many others that it is a long one; give the types."""
+    text = "".join(f"event:{kind}\ndata:{'x' * 5000}\n\n" for kind in kinds)
+    return [found.event for found in read_blocks(text, 0, len(text), "")]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        ([" a"] * 3, ["a"] * 3),
+        ([" a", " b", " a"], ["a", "b", "a"]),
+        ([" a", " a", " b"], ["a", "a", "b"]),
+        ([" a", "a", " a"], ["a"] * 3),
+        (["a", " a", "a"], ["a"] * 3),
+        (["  a", "a", "  a"], [" a", "a", " a"]),
+        (["  a", " a", "  a"], [" a", "a", " a"]),
+        ([" ", " ", " "], ["message"] * 3),
+        (["", "", ""], ["message"] * 3),
+        ([" a.c", " abc", " a.c"], ["a.c", "abc", "a.c"]),
+        ([" " + "a" * 100] * 3, ["a" * 100] * 3),
+        ([" a", " a\nretry: 1", " a"], []),
+    ],
+)
+def test_a_common_type_is_no_more_than_a_quicker_way(kinds: list[str], expected: list[str]) -> None:
+    assert types(*kinds) == expected
+
+
+@pytest.mark.parametrize("odd", ["x\ry", "\r", "x\r", "\ry"])
+def test_a_run_of_crlf_with_a_lone_cr_or_lf_is_left(odd: str) -> None:
+    for bad in (odd, odd.replace("\r", "\n")):
+        text = f"data: 1\r\n\r\ndata: {bad}\r\n\r\ndata: 2\r\n\r\n"
+        assert read_blocks(text, 0, len(text), "", "\r\n") == []
 
 
 @pytest.mark.parametrize("names", [["event"], ["retry", "data"], ["id", "event"], ["data"] * 2])
@@ -75,6 +114,13 @@ def test_one_space_is_dropped_and_an_empty_type_is_none() -> None:
     assert found == [event(" a:b ", id="1"), event("")]
 
 
+def test_a_run_that_begins_with_spaces_has_them_everywhere() -> None:
+    text = "data:  1\n\ndata: 2\n\n"
+    assert read_blocks(text, 0, len(text), "") == [event(" 1"), event("2")]
+    text += "data:3\n\n"
+    assert read_blocks(text, 0, len(text), "") == []
+
+
 # -------------------------------------------------------------------- through the parser
 
 values = st.sampled_from(["", " ", "x", "12", "a: b", ":", "\0", "é…😀", "data: x", "v" * 40])
@@ -95,14 +141,13 @@ def long_streams(draw: st.DrawFn) -> bytes:
     return stream.replace("\n", end).encode()
 
 
-@given(long_streams().flatmap(lambda stream: st.tuples(st.just(stream), cuts(stream))))
-@example((run(["data"], 30).encode(), [b"id: 7\n", run(["data"], 30).encode()[:-9]]))
-def test_the_parser_reads_long_streams_as_the_standard_does(
-    drawn: tuple[bytes, list[bytes]],
-) -> None:
-    _, parts = drawn
+@given(long_streams().flatmap(cuts), st.sampled_from([0, 8192]))
+@example([b"id: 7\n", run(["data"], 30).encode()[:-9]], 0)
+@example([b"data: 1\r", b"\n\r\n" + run(["id", "data"], 30).replace("\n", "\r\n").encode()], 0)
+def test_the_parser_reads_long_streams_as_the_standard_does(parts: list[bytes], worth: int) -> None:
     parser = EventStreamParser()
-    found = [one for part in parts for one in parser.feed(part)]
+    with mock.patch.object(sse_blocks, "_WORTH", worth):
+        found = [one for part in parts for one in parser.feed(part)]
     assert (found, parser.last_event_id, parser.retry) == interpret(b"".join(parts))
 
 
