@@ -14,7 +14,7 @@ from ._speedups.deflate import deflate as __deflate__
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .aio import Server, SSEConnection, WebSocket, serve
+    from .aio import EventStream, Server, SSEConnection, WebSocket, events, serve
     from .app import App
     from .errors import (
         ConcurrentReceive,
@@ -27,32 +27,45 @@ if TYPE_CHECKING:
         LocalProtocolError,
     )  # fmt: skip
     from .limits import Limits
-    from .protocol import SAME_ORIGIN, Compression, Request, Response, ServerSentEvent, State
-    from .sync import SyncSSEConnection, SyncWebSocket
+    from .protocol import (
+        SAME_ORIGIN,
+        Compression,
+        Reconnect,
+        Request,
+        Response,
+        ServerSentEvent,
+        State,
+    )  # fmt: skip
+    from .sync import SyncEventStream, SyncSSEConnection, SyncWebSocket
 
 _HOMES = {
-    "aio": ("SSEConnection", "Server", "WebSocket", "serve"),
+    "aio": ("EventStream", "SSEConnection", "Server", "WebSocket", "events", "serve"),
     "app": ("App",),
     "errors": (
         "ConcurrentReceive", "ConnectionClosed", "EventStreamError", "FasterAPIError",
         "HTTPError", "HandshakeError", "InvalidMessage", "LocalProtocolError",
     ),
     "limits": ("Limits",),
-    "protocol": ("Compression", "Request", "Response", "SAME_ORIGIN", "ServerSentEvent", "State"),
-    "sync": ("SyncSSEConnection", "SyncWebSocket"),
+    "protocol": (
+        "Compression", "Reconnect", "Request", "Response", "SAME_ORIGIN", "ServerSentEvent",
+        "State",
+    ),
+    "sync": ("SyncEventStream", "SyncSSEConnection", "SyncWebSocket"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "SAME_ORIGIN", "App", "Compression", "ConcurrentReceive", "ConnectionClosed",
-    "EventStreamError", "FasterAPIError", "HTTPError", "HandshakeError", "InvalidMessage", "Limits",
-    "LocalProtocolError", "Request", "Response", "SSEConnection", "Server", "ServerSentEvent",
-    "State", "SyncSSEConnection", "SyncWebSocket", "WebSocket", "__deflate__", "__impl__",
-    "__version__", "serve",
+    "EventStream", "EventStreamError", "FasterAPIError", "HTTPError", "HandshakeError",
+    "InvalidMessage", "Limits", "LocalProtocolError", "Reconnect", "Request", "Response",
+    "SSEConnection", "Server", "ServerSentEvent", "State", "SyncEventStream", "SyncSSEConnection",
+    "SyncWebSocket", "WebSocket", "__deflate__", "__impl__", "__version__", "events", "serve",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
+    if name == "sync":  # so that fasterapi.sync.events needs no import of its own
+        return import_module(".sync", __name__)
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -75,8 +75,11 @@ class Link(asyncio.Protocol):
         self.ended, self._error = True, error
         self._wake()
 
-    async def read(self) -> bytes:
+    async def read(self, most: int | None = None) -> bytes:
         """Wait for bytes; ``b""`` is the end.
+
+        Args:
+            most: How many of them at most; by default all that are there.
 
         Raises:
             OSError: If the connection was reset.
@@ -86,13 +89,13 @@ class Link(asyncio.Protocol):
             await self._waiter
         if not self._data and self._error is not None:
             raise self._error
-        return self.take()
+        return self.take(most)
 
-    def take(self) -> bytes:
-        """Give what is there."""
-        data = bytes(self._data)
-        self._data.clear()
-        if self.paused and not self.ended:
+    def take(self, most: int | None = None) -> bytes:
+        """Give what is there, or the beginning of it."""
+        data = bytes(memoryview(self._data)[:most])
+        del self._data[:most]
+        if self.paused and not self.ended and len(self._data) <= _MUCH:
             self.paused = False
             self.transport.resume_reading()
         return data

@@ -277,9 +277,8 @@ def _refusal(response: Response) -> HandshakeError:
         what = f"200, of the type {found!r}" if found else "200, without a Content-Type"
     beginning = response.body[:_SHOWN].decode("utf-8", "replace")
     shown = f": {beginning!r}" if beginning else ""
-    return HandshakeError(
-        response.status, f"no event stream but {what}{shown}", headers=response.headers
-    )
+    message = f"no event stream but {what}{shown}"
+    return HandshakeError(response.status, message, headers=response.headers, body=response.body)
 
 
 def _retry_after(error: Exception | None) -> float:

@@ -12,14 +12,16 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..limits import DEFAULT_LIMITS
 
-__all__ = ["ByteStream", "SocketStream"]
+__all__ = ["ByteStream", "SocketStream", "keep_alive"]
 
 _AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 _PUSH_SIZE = 1 << 18
+_KEEP_ALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+"""Seconds of silence, seconds between two probes, and how many may go unanswered."""
 
 
 class ByteStream(Protocol):
@@ -65,6 +67,19 @@ class ByteStream(Protocol):
 
     def close(self) -> None:
         """End the connection; whoever waits in ``recv`` or ``wait_writable`` goes on."""
+
+
+def keep_alive(sock: Any) -> None:
+    """Have the system probe a silent TCP connection, and end it when there is no answer.
+
+    Args:
+        sock: A socket, or what asyncio gives for one; of another kind it is left alone.
+    """
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEP_ALIVE:
+            if hasattr(socket, name):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 class SocketStream:
@@ -202,6 +217,10 @@ class SocketStream:
     def getpeername(self) -> object:
         """Give the peer's address, as a socket does."""
         return self._socket.getpeername()
+
+    def keep_alive(self) -> None:
+        """Have the system notice a peer that is gone without a word, for who can't ask it."""
+        keep_alive(self._socket)
 
     def shut_write(self) -> None:
         """End our half of the connection; the peer may go on."""

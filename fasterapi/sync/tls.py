@@ -149,6 +149,10 @@ class TLSStream(SocketStream):
         """Give the peer's address, as a socket does."""
         return self._stream.getpeername()
 
+    def keep_alive(self) -> None:
+        """Have the system notice a peer that is gone without a word; see ``SocketStream``."""
+        self._stream.keep_alive()
+
     def shut_write(self) -> None:
         """End our half of the connection, with the alert that says so (RFC 8446, section 6.1)."""
         with self._lock:

@@ -108,6 +108,7 @@ def test_any_other_answer_is_final(response: Response, message: str, first: bool
         source.answered(response, 100.0)
     assert caught.value.status == response.status
     assert caught.value.headers == response.headers
+    assert caught.value.body == response.body
     assert source.state is S.CLOSED
 
 
