@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from ..errors import LocalProtocolError
 from ..limits import DEFAULT_LIMITS, Limits
-from ..protocol.deflate import Compression
+from ..protocol.deflate import Compression, check_compression
 from ..protocol.extensions import ExtensionFactory
 from ..protocol.handshake import is_websocket_request
 from ..protocol.headers import HeaderPairs, Headers
@@ -33,7 +33,6 @@ from .options import (
     HTTPOptions,
     SSEOptions,
     WebSocketOptions,
-    check_compression,
     check_methods,
     check_subprotocols,
 )

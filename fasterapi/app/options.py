@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..limits import Limits
-from ..protocol.deflate import Compression, PerMessageDeflate
+from ..protocol.deflate import Compression, extension_factories
 from ..protocol.extensions import ExtensionFactory
 from ..protocol.handshake import ServerHandshake
 from ..protocol.headers import Headers, is_token, validate_field
@@ -17,7 +17,6 @@ __all__ = [
     "HTTPOptions",
     "SSEOptions",
     "WebSocketOptions",
-    "check_compression",
     "check_methods",
     "check_subprotocols",
 ]
@@ -51,13 +50,7 @@ class WebSocketOptions:
     _factories: tuple[ExtensionFactory, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        compression = check_compression(self.compression)
-        factories = self.extensions
-        if compression is not None:
-            factories = (*factories, PerMessageDeflate(compression))
-        names = [factory.name for factory in factories]
-        if len(set(names)) < len(names):
-            raise ValueError(f"two extensions of the same name: {', '.join(names)}")
+        factories = extension_factories(self.compression, self.extensions)
         object.__setattr__(self, "_factories", factories)
 
     def handshake(self, request: Request) -> ServerHandshake:
@@ -170,17 +163,6 @@ def check_subprotocols(subprotocols: Sequence[str]) -> tuple[str, ...]:
     if isinstance(subprotocols, str) or not all(map(is_token, subprotocols)):
         raise ValueError(f"subprotocols has to be a list of tokens, not {subprotocols!r}")
     return tuple(subprotocols)
-
-
-def check_compression(compression: Compression | None) -> Compression | None:
-    """Check what was given as ``compression``.
-
-    Raises:
-        TypeError: If it is neither a ``Compression`` nor ``None``.
-    """
-    if compression is not None and not isinstance(compression, Compression):
-        raise TypeError(f"compression has to be a Compression or None, not {compression!r}")
-    return compression
 
 
 def _check_headers(headers: Headers) -> None:

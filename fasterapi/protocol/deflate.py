@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from ..errors import HandshakeError
 from .deflating import Deflate, DeflaterPool
-from .extensions import Extension, Params
+from .extensions import Extension, ExtensionFactory, Params
 
-__all__ = ["Compression", "PerMessageDeflate"]
+__all__ = ["Compression", "PerMessageDeflate", "check_compression", "extension_factories"]
 
 _MAX_BITS = 15
 _MIN_BITS = 9
@@ -161,3 +161,32 @@ class PerMessageDeflate:
             send_context=wish.context_takeover and not answer.client_no_context_takeover,
             receive_context=not answer.server_no_context_takeover,
         )
+
+
+def check_compression(compression: Compression | None) -> Compression | None:
+    """Check what was given as ``compression``.
+
+    Raises:
+        TypeError: If it is neither a ``Compression`` nor ``None``.
+    """
+    if compression is not None and not isinstance(compression, Compression):
+        raise TypeError(f"compression has to be a Compression or None, not {compression!r}")
+    return compression
+
+
+def extension_factories(
+    compression: Compression | None, others: Sequence[ExtensionFactory]
+) -> tuple[ExtensionFactory, ...]:
+    """Give the factories of a handshake: the others in their order, and compression behind them.
+
+    Raises:
+        TypeError: If ``compression`` is neither a ``Compression`` nor ``None``.
+        ValueError: If two extensions have the same name.
+    """
+    factories = tuple(others)
+    if (compression := check_compression(compression)) is not None:
+        factories = (*factories, PerMessageDeflate(compression))
+    names = [factory.name for factory in factories]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two extensions of the same name: {', '.join(names)}")
+    return factories

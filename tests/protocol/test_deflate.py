@@ -27,7 +27,7 @@ from fasterapi.protocol import (
     Role,
     WebSocketConnection,
 )
-from fasterapi.protocol.deflate import Compression, PerMessageDeflate
+from fasterapi.protocol.deflate import Compression, PerMessageDeflate, extension_factories
 from fasterapi.protocol.deflating import DeflaterPool
 
 from .wire import BINARY, CONT, PING, TEXT, frame, split
@@ -697,3 +697,25 @@ def test_a_message_of_another_extension_is_left_to_it() -> None:
     assert ours.receive_data(wire(0x80 | TEXT | 0x20, b"cba")) == ["abc"]
     both = deflate(b"abc")[::-1]
     assert ours.receive_data(wire(0x80 | TEXT | 0x60, both)) == ["abc"]
+
+
+class Other:
+    """An extension's factory, by name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def test_compression_stands_behind_the_other_extensions() -> None:
+    one = Other("one")
+    factories = extension_factories(Compression(level=1), [one])  # type: ignore[list-item]
+    assert [factory.name for factory in factories] == ["one", "permessage-deflate"]
+    assert extension_factories(None, [one]) == (one,)  # type: ignore[list-item]
+
+
+def test_what_is_no_compression_or_is_there_twice_is_refused() -> None:
+    with pytest.raises(TypeError, match="has to be a Compression or None, not True"):
+        extension_factories(True, ())  # type: ignore[arg-type]
+    twice = [Other("permessage-deflate")]
+    with pytest.raises(ValueError, match="two extensions of the same name"):
+        extension_factories(Compression(), twice)  # type: ignore[arg-type]
