@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 __all__ = [
     "DEFAULT_LIMITS", "FREE_BURST", "MAX_BURST", "MAX_INTERIM_RESPONSES", "MAX_OPEN_PINGS",
     "MAX_REFUSAL", "MAX_RETRY_DELAY", "MESSAGE_OVERHEAD", "MIN_RETRY_DELAY", "REFUSAL_TIMEOUT",
-    "STREAM_PIECE", "Limits",
+    "STEADY_TIME", "STREAM_PIECE", "Limits",
 ]  # fmt: skip
 
 KIB = 1024
@@ -37,6 +37,10 @@ MAX_RETRY_DELAY = 86_400.0
 
 MIN_RETRY_DELAY = 0.1
 """Seconds from which delays grow when attempts fail and the server has asked for none."""
+
+STEADY_TIME = 5.0
+"""Seconds that a WebSocket has to be open, so that the next one after it comes without a longer
+delay: a server that accepts and then closes at once is not asked again and again."""
 
 STREAM_PIECE = 64 * KIB
 """Bytes of a ``Fragment`` at most, in streaming mode: a frame of any length goes through in pieces

@@ -2,7 +2,8 @@
 
 ``fasterapi.access`` gets a line a request at INFO, and a second one when a WebSocket or an event
 stream ends. ``fasterapi.server`` gets the rest: what a peer did wrong at INFO, never with a
-traceback; what a handler did wrong at ERROR, with one. Each record carries its facts as attributes
+traceback; what a handler did wrong at ERROR, with one. ``fasterapi.client`` gets a line at INFO for
+each connection of ours that is lost and opened again. Each record carries its facts as attributes
 too (``extra``), for whoever logs in JSON.
 """
 
@@ -13,10 +14,13 @@ from typing import Any
 
 from ..protocol.http import Request
 
-__all__ = ["access", "log_access", "log_crash", "log_end", "log_fault", "server"]
+__all__ = [
+    "access", "client", "log_access", "log_crash", "log_end", "log_fault", "log_retry", "server",
+]  # fmt: skip
 
 access = logging.getLogger("fasterapi.access")
 server = logging.getLogger("fasterapi.server")
+client = logging.getLogger("fasterapi.client")
 
 
 def log_access(request: Request, status: int) -> None:
@@ -40,6 +44,15 @@ def log_end(request: Request, what: str, detail: str, seconds: float) -> None:
 def log_fault(client: str, fault: str) -> None:
     """Note what a peer did wrong, or which limit it met."""
     server.info("%s: %s", client or "-", fault, extra={"client": client, "fault": fault})
+
+
+def log_retry(url: str, reason: object, seconds: float) -> None:
+    """Note why a client connects again, and when."""
+    client.info(
+        "%s: %s; connecting again in %.1f s",
+        url, reason, seconds,
+        extra={"url": url, "reason": str(reason), "seconds": seconds},
+    )  # fmt: skip
 
 
 def log_crash(request: Request, handler: str, error: BaseException) -> None:

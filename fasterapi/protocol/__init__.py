@@ -11,7 +11,8 @@ half.
 In reading order: ``codes``, ``events``, ``state``, ``masking``, ``frames``, ``messages``,
 ``extensions``, ``deflating``, ``deflate``, ``keepalive``, ``flow``, ``backlog``, ``sending``,
 ``lifetime``, ``receiving``, ``connection``, ``headers``, ``http``, ``origin``, ``uri``,
-``handshake``, ``client_handshake``, ``sse``, ``sse_parser``, ``reconnect``, ``event_source``.
+``handshake``, ``client_handshake``, ``sse``, ``sse_parser``, ``reconnect``, ``attempts``,
+``event_source``.
 """
 
 from __future__ import annotations

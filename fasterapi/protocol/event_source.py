@@ -24,10 +24,10 @@ from collections.abc import Callable
 from enum import Enum
 
 from ..errors import EventStreamError, HandshakeError, LocalProtocolError
-from ..limits import DEFAULT_LIMITS, MAX_RETRY_DELAY, Limits
+from ..limits import DEFAULT_LIMITS, Limits
 from .headers import validate_field
 from .http import Response
-from .reconnect import Backoff, Reconnect
+from .reconnect import Backoff, Reconnect, retry_after
 from .sse import ServerSentEvent
 from .sse_parser import EventStreamParser
 
@@ -207,7 +207,7 @@ class EventSource:
             raise error or ConnectionResetError("the stream ends without an event, each time")
         self._move(SourceTrigger.LOSE)
         asked = None if self.retry is None else self.retry / 1000
-        self.delay = max(self._backoff.delay(asked, failed=failed), _retry_after(error))
+        self.delay = max(self._backoff.delay(asked, failed=failed), retry_after(error))
         self._due = now + self.delay
 
     def deadline(self) -> float | None:
@@ -279,11 +279,3 @@ def _refusal(response: Response) -> HandshakeError:
     shown = f": {beginning!r}" if beginning else ""
     message = f"no event stream but {what}{shown}"
     return HandshakeError(response.status, message, headers=response.headers, body=response.body)
-
-
-def _retry_after(error: Exception | None) -> float:
-    """Give the seconds of a refusal's ``Retry-After``, 0 if it has none (RFC 9110, 10.2.3)."""
-    for name, value in getattr(error, "headers", ()):
-        if name.lower() == "retry-after" and value.isascii() and value.isdigit():
-            return min(float(value), MAX_RETRY_DELAY)
-    return 0.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ..limits import DEFAULT_LIMITS, MAX_RETRY_DELAY, MIN_RETRY_DELAY, Limits
 
-__all__ = ["Backoff", "Reconnect"]
+__all__ = ["Backoff", "Reconnect", "retry_after"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,3 +104,11 @@ class Backoff:
             delay = max(delay, min(grown, self._most))
             self.failures += 1
         return delay * (1 + self._policy.jitter * self._random())
+
+
+def retry_after(error: Exception | None) -> float:
+    """Give the seconds of a refusal's ``Retry-After``, 0 if it has none (RFC 9110, 10.2.3)."""
+    for name, value in getattr(error, "headers", ()):
+        if name.lower() == "retry-after" and value.isascii() and value.isdigit():
+            return min(float(value), MAX_RETRY_DELAY)
+    return 0.0
