@@ -15,7 +15,6 @@ from ..protocol.state import OPEN
 from .channel import Channel
 
 if TYPE_CHECKING:
-    from .http import HTTPProtocol
     from .websocket import WebSocket
 
 __all__ = ["WebSocketChannel", "WebSocketProtocol"]
@@ -31,7 +30,7 @@ class WebSocketChannel(Channel):
     Args:
         websocket: The handler's side.
         connection: The protocol.
-        http: The connection that carried the handshake, whose transport it takes over.
+        http: The channel that carried the handshake, whose transport it takes over.
 
     Attributes:
         began: When it did, in seconds.
@@ -40,7 +39,7 @@ class WebSocketChannel(Channel):
     __slots__ = ("began", "connection", "websocket")
 
     def __init__(
-        self, websocket: WebSocketBase, connection: WebSocketConnection, http: HTTPProtocol
+        self, websocket: WebSocketBase, connection: WebSocketConnection, http: Channel
     ) -> None:
         super().__init__(http.server, connection.limits)
         self.websocket = websocket
@@ -108,7 +107,7 @@ class WebSocketProtocol(WebSocketChannel):
     websocket: WebSocket
 
     def __init__(
-        self, websocket: WebSocketBase, connection: WebSocketConnection, http: HTTPProtocol
+        self, websocket: WebSocketBase, connection: WebSocketConnection, http: Channel
     ) -> None:
         super().__init__(websocket, connection, http)
         connection.piecewise = True

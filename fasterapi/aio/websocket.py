@@ -20,8 +20,8 @@ from .carrier import WebSocketProtocol
 from .wakeup import Resumption, resume
 
 if TYPE_CHECKING:
+    from .channel import Channel
     from .host import Host
-    from .http import HTTPProtocol
 
 __all__ = ["WebSocket"]
 
@@ -46,9 +46,9 @@ class WebSocket(WebSocketBase):
         "_burst", "_channel", "_close_waiters", "_http", "_pings", "_resumption", "_waiter",
     )  # fmt: skip
 
-    def __init__(self, *args: Any, http: HTTPProtocol, **options: Any) -> None:
+    def __init__(self, *args: Any, http: Channel, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._http: HTTPProtocol | None = http
+        self._http: Channel | None = http
         self._channel: WebSocketProtocol | None = None
         self._waiter: asyncio.Future[Message | None] | None = None
         self._resumption: Resumption | None = None
@@ -402,17 +402,24 @@ class WebSocket(WebSocketBase):
 
     def _release(self) -> None:
         """Wake everyone who waits for the end, or for an answer that will not come."""
-        waiters, self._close_waiters = self._close_waiters, None
-        for waiter in waiters or ():
-            if not waiter.done():
-                waiter.set_result(None)
+        if not self._lingering:
+            waiters, self._close_waiters = self._close_waiters, None
+            for waiter in waiters or ():
+                if not waiter.done():
+                    waiter.set_result(None)
         pings, self._pings = self._pings, None
         for ping in pings.values() if pings else ():
             if not ping.done():
                 ping.set_exception(self._closed_error())
 
+    @property
+    def _lingering(self) -> bool:
+        """Whether who closes waits for the transport's end too: a client's loop may end then."""
+        channel = self._channel
+        return channel is not None and self.response is not None and not channel.lost
+
     def _closing(self) -> Awaitable[None]:
-        if self._ending:
+        if self._ending and not self._lingering:
             return self._server.done
         waiter = self._server.loop.create_future()
         self._close_waiters = [*(self._close_waiters or ()), waiter]

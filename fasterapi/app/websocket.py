@@ -46,12 +46,15 @@ class WebSocketBase:
         handshake: The server's half of the handshake; ``None`` if ``connection`` is given.
         exchange: Where the handshake's response goes; ``None`` if ``connection`` is given.
         connection: The WebSocket itself, where the handshake is done.
+        response: What the server answered, of a client; ``connection`` is given then.
         path_params: What the route's pattern matched.
         limits: Of this route.
         dumps, loads: JSON to text and back.
 
     Attributes:
         request: The request that asked for this WebSocket: path, query, headers, cookies, client.
+        response: The server's answer to it, where we are the client: status and headers; else
+            ``None``.
         path_params: Values of the path's parameters by name.
         close_code: How the connection closed (RFC 6455, section 7.1.5); ``None`` while it is open.
         close_reason: The reason given with it.
@@ -61,7 +64,7 @@ class WebSocketBase:
     __slots__ = (
         "_answering", "_connection", "_ending", "_exchange", "_handshake", "_inbox", "_limits",
         "_local_close", "_ping_count", "_status", "close_code", "close_reason", "dumps", "latency",
-        "loads", "path_params", "request",
+        "loads", "path_params", "request", "response",
     )  # fmt: skip
 
     def __init__(
@@ -71,12 +74,14 @@ class WebSocketBase:
         handshake: ServerHandshake | None = None,
         exchange: Exchange | None = None,
         connection: WebSocketConnection | None = None,
+        response: Response | None = None,
         path_params: Mapping[str, Any] | None = None,
         limits: Limits = DEFAULT_LIMITS,
         dumps: Callable[[Any], str],
         loads: Callable[[Message], Any],
     ) -> None:
         self.request = request
+        self.response = response
         self.path_params: Mapping[str, Any] = path_params or NO_PARAMS
         self.close_code: int | None = None
         self.close_reason: str = ""
@@ -165,6 +170,7 @@ class WebSocketBase:
             LocalProtocolError: If it was accepted already, or as ``ServerHandshake.accept`` says.
             ConnectionClosed: If it was rejected, or the client is gone.
         """
+        self._check_side()
         if self._connection is not None:
             raise LocalProtocolError("this WebSocket is accepted already")
         if not self._undecided or self._handshake is None or self._exchange is None:
@@ -185,11 +191,18 @@ class WebSocketBase:
         Raises:
             LocalProtocolError: If it was answered already, or the response can't be sent.
         """
+        self._check_side()
         if self._connection is not None or self._status is not None or self._handshake is None:
             raise LocalProtocolError("this WebSocket's handshake is answered already")
         if self._ending:
             raise self._closed_error()
         self._respond(self._handshake.reject(status, headers=headers, body=body))
+
+    def _check_side(self) -> None:
+        if self.response is not None:
+            raise LocalProtocolError(
+                "this WebSocket is a client's: its server has accepted it, and close() ends it"
+            )
 
     def _respond(self, response: Response) -> None:
         assert self._exchange is not None

@@ -560,3 +560,22 @@ def test_unread_messages_fill_the_inbox() -> None:
     for _ in range(5):
         session._next_message()
     assert not session._inbox.full
+
+
+def test_a_client_s_session_begins_open_and_answers_no_handshake() -> None:
+    session = WebSocketBase(
+        REQUEST,
+        connection=WebSocketConnection(Role.CLIENT, subprotocol="chat"),
+        response=Response(101, [("X", "y")]),
+        dumps=json.dumps,
+        loads=json.loads,
+    )
+    assert (session.state, session.is_open(), session.subprotocol) == (State.OPEN, True, "chat")
+    assert session.response is not None
+    assert session.response.headers["x"] == "y"
+    for answer in (
+        lambda: session._accept(None, ()),
+        lambda: session._reject(403, (), b""),
+    ):
+        with pytest.raises(LocalProtocolError, match="a client's: its server has accepted it"):
+            answer()
