@@ -14,7 +14,7 @@ from ._speedups.deflate import deflate as __deflate__
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .aio import EventStream, Server, SSEConnection, WebSocket, events, serve
+    from .aio import EventStream, Server, SSEConnection, WebSocket, connect, events, serve
     from .app import App
     from .errors import (
         ConcurrentReceive,
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
         HandshakeError,
         HTTPError,
         InvalidMessage,
+        InvalidResponse,
         LocalProtocolError,
+        ProxyError,
+        RedirectError,
     )  # fmt: skip
     from .limits import Limits
     from .protocol import (
@@ -39,11 +42,14 @@ if TYPE_CHECKING:
     from .sync import SyncEventStream, SyncSSEConnection, SyncWebSocket
 
 _HOMES = {
-    "aio": ("EventStream", "SSEConnection", "Server", "WebSocket", "events", "serve"),
+    "aio": (
+        "EventStream", "SSEConnection", "Server", "WebSocket", "connect", "events", "serve",
+    ),
     "app": ("App",),
     "errors": (
         "ConcurrentReceive", "ConnectionClosed", "EventStreamError", "FasterAPIError",
-        "HTTPError", "HandshakeError", "InvalidMessage", "LocalProtocolError",
+        "HTTPError", "HandshakeError", "InvalidMessage", "InvalidResponse", "LocalProtocolError",
+        "ProxyError", "RedirectError",
     ),
     "limits": ("Limits",),
     "protocol": (
@@ -57,9 +63,10 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "SAME_ORIGIN", "App", "Compression", "ConcurrentReceive", "ConnectionClosed",
     "EventStream", "EventStreamError", "FasterAPIError", "HTTPError", "HandshakeError",
-    "InvalidMessage", "Limits", "LocalProtocolError", "Reconnect", "Request", "Response",
-    "SSEConnection", "Server", "ServerSentEvent", "State", "SyncEventStream", "SyncSSEConnection",
-    "SyncWebSocket", "WebSocket", "__deflate__", "__impl__", "__version__", "events", "serve",
+    "InvalidMessage", "InvalidResponse", "Limits", "LocalProtocolError", "ProxyError",
+    "Reconnect", "RedirectError", "Request", "Response", "SSEConnection", "Server",
+    "ServerSentEvent", "State", "SyncEventStream", "SyncSSEConnection", "SyncWebSocket",
+    "WebSocket", "__deflate__", "__impl__", "__version__", "connect", "events", "serve",
 ]  # fmt: skip
 
 

@@ -38,6 +38,7 @@ class Link(asyncio.Protocol):
     Attributes:
         transport: Give it a protocol of its own with ``set_protocol``, once the head is there.
         ended: Whether the peer has ended its half, or the transport is gone.
+        lost: Whether the transport is gone.
         paused: Whether reading is paused; the next protocol has to resume it.
         proxy: The HTTP proxy that forwards each request, if one does.
     """
@@ -46,6 +47,7 @@ class Link(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.ended = False
+        self.lost = False
         self.paused = False
         self.proxy: Proxy | None = None
         self._data = bytearray()
@@ -72,7 +74,8 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Take the transport's end."""
-        self.ended, self._error = True, error
+        self.ended = self.lost = True
+        self._error = error
         self._wake()
 
     async def read(self, most: int | None = None) -> bytes:

@@ -1,7 +1,11 @@
-"""The blocking adapter: sessions for ``def`` handlers over a blocking byte stream, and clients."""
+"""The blocking adapter: sessions for ``def`` handlers over a blocking byte stream, and clients.
+
+``connect`` opens a ``SyncWebSocket`` to a server, ``events`` reads a server's event stream.
+"""
 
 from __future__ import annotations
 
+from .client import connect
 from .event_stream import SyncEventStream, events
 from .sse import SyncSSEConnection
 from .stream import ByteStream, SocketStream
@@ -10,5 +14,5 @@ from .websocket import SyncWebSocket
 
 __all__ = [
     "ByteStream", "SocketStream", "SyncEventStream", "SyncSSEConnection", "SyncWebSocket",
-    "ThreadPool", "events",
+    "ThreadPool", "connect", "events",
 ]  # fmt: skip

@@ -1,0 +1,198 @@
+"""``connect``: a WebSocket to a server, in the running event loop.
+
+What is asked and what answers mean is ``http.websocket_request``'s; ``dial`` connects. The
+``WebSocket`` that comes of it is the one that handlers get.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+from collections.abc import AsyncGenerator, Callable, Generator
+from types import TracebackType
+from typing import Any, Unpack
+
+from ..app.keeping import Keeper
+from ..http.h1_client import ResponseReader
+from ..http.websocket_request import ConnectOptions, WebSocketRequest
+from ..limits import DEFAULT_LIMITS
+from .carrier import WebSocketProtocol
+from .channel import Channel
+from .dial import Dialler, Link
+from .host import Host
+from .websocket import WebSocket
+
+__all__ = ["ClientHost", "Connecting", "begin", "connect"]
+
+
+class ClientHost(Host):
+    """What the connections of clients in one event loop share: its timer, and writes.
+
+    Args:
+        clock: The time in seconds; for tests.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(DEFAULT_LIMITS, access_log=False, clock=clock)
+
+    def forget(self, channel: Channel) -> None:
+        """Note that a connection is gone, and wake whoever closed it."""
+        super().forget(channel)
+        if isinstance(channel, WebSocketProtocol):
+            channel.websocket._release()
+
+
+_latest: weakref.ref[ClientHost] | None = None
+
+
+def _host() -> ClientHost:
+    """Give the host of the running loop; the connections keep it alive."""
+    global _latest  # noqa: PLW0603  # most processes have one loop, and it is found again
+    loop = asyncio.get_running_loop()
+    host = _latest() if _latest is not None else None
+    if host is None or host.loop is not loop:
+        host = ClientHost()
+        host.use(loop)
+        _latest = weakref.ref(host)
+    return host
+
+
+class Connecting:
+    """A WebSocket to be opened: await it, enter it with ``async with``, or loop over it.
+
+    Leaving the block closes with 1000; if an error leaves it, as it does for a handler of a server:
+    with 1011 for one that nobody expected. Leaving waits for the server's agreement, and for the
+    end of the transport, at most ``Limits.close_timeout`` each.
+
+    See ``connect``.
+    """
+
+    def __init__(self, url: str, options: ConnectOptions) -> None:
+        self._request = WebSocketRequest(url, options)
+        self._dialler = Dialler(self._request.route, limits=self._request.limits)
+        self._websocket: WebSocket | None = None
+
+    def __await__(self) -> Generator[Any, None, WebSocket]:
+        """Open it; whoever does so closes it."""
+        return self._open().__await__()
+
+    async def __aenter__(self) -> WebSocket:
+        """Open it."""
+        self._websocket = await self._open()
+        return self._websocket
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        websocket, self._websocket = self._websocket, None
+        assert websocket is not None
+        await _leave(websocket, error)
+
+    async def __aiter__(self) -> AsyncGenerator[WebSocket]:
+        """Give one open WebSocket after the other; each is closed when the next is asked for.
+
+        Raises:
+            Exception: What an attempt fails with, if ``Reconnect`` says that no other follows.
+        """
+        request = self._request
+        keeper = Keeper(request.url, request.reconnect, request.limits, time.monotonic)
+        while True:
+            try:
+                websocket = await self._open()
+            except Exception as error:  # noqa: BLE001  # raised again, unless it may be tried again
+                delay: float | None = keeper.failed(error)
+            else:
+                keeper.opened()
+                try:
+                    yield websocket
+                finally:
+                    await _leave(websocket, None)
+                delay = keeper.ended(websocket._closed_error())
+            if delay is None:
+                return
+            await asyncio.sleep(delay)
+
+    async def _open(self) -> WebSocket:
+        attempt = self._request.attempt()
+        link, reader = await self._dialler.open(attempt.opening)
+        try:
+            response = reader.response
+            assert response is not None
+            refused = response.status != 101
+            body = await self._dialler.excerpt(link, reader) if refused else b""
+            session = attempt.session(response, body)
+        except BaseException:
+            link.transport.abort()
+            raise
+        return begin(_host(), link, reader, session)
+
+
+def begin(
+    host: ClientHost, link: Link, reader: ResponseReader, session: dict[str, Any]
+) -> WebSocket:
+    """Begin a WebSocket on a link whose handshake is done.
+
+    Args:
+        host: What it shares with others.
+        link: Its transport, until now.
+        reader: What has read the answer, and has the first bytes behind it.
+        session: Arguments of the session; see ``Attempt.session``.
+    """
+    rest = reader.take_rest() + link.take()
+    channel = Channel(host, session["limits"])
+    channel.transport = link.transport
+    channel.client = session["request"].client
+    channel.peer_ended = link.ended
+    channel._reading = not link.paused
+    websocket = WebSocket(http=channel, **session)
+    websocket._attach(rest)
+    if link.lost:  # with all that it wanted to say
+        assert websocket._channel is not None
+        websocket._channel.connection_lost(None)
+    return websocket
+
+
+async def _leave(websocket: WebSocket, error: BaseException | None) -> None:
+    websocket._conclude(error)
+    await websocket._closing()
+
+
+def connect(url: str, **options: Unpack[ConnectOptions]) -> Connecting:
+    """Open a WebSocket to a server.
+
+        async with connect("wss://example.com/ws") as ws:      # closed at the end of the block
+            await ws.send("hello")
+            print(await ws.receive())
+
+        ws = await connect("wss://example.com/ws")             # closed by whoever opened it
+
+        async for ws in connect("wss://example.com/ws"):       # opened again when it is lost
+            async for message in ws:
+                print(message)
+
+    Args:
+        url: ``ws://`` or ``wss://``; a user and password in it become an ``Authorization`` header.
+        options: See ``ConnectOptions``: ``subprotocols``, ``origin``, ``headers``, ``user_agent``,
+            ``compression``, ``extensions``, ``ssl``, ``server_hostname``, ``uds``, ``sock``,
+            ``proxy``, ``open_timeout``, ``ping_interval``, ``ping_timeout``, ``max_redirects``,
+            ``limits``, ``reconnect``, ``dumps``, ``loads``, ``masking_key``.
+
+    Returns:
+        What to await, to enter or to loop over; each opens a ``WebSocket``.
+
+    Raises:
+        TypeError, ValueError, LocalProtocolError: At once, if the URL or an option makes no sense.
+        HandshakeError: When it is opened, if the server refuses, with status, headers and the
+            beginning of the body; or agrees to what was not asked.
+        OSError: If the server or the proxy can't be reached, or its certificate does not do.
+        TimeoutError: If it takes longer than ``open_timeout``; it says what was waited for.
+        InvalidResponse: If what answers speaks no HTTP.
+        RedirectError: For one redirect too many, or one to where it must not lead.
+        ProxyError: If a proxy refuses, or is SOCKS and python-socks is not installed.
+    """
+    return Connecting(url, options)

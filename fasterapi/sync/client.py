@@ -1,0 +1,143 @@
+"""``connect``: a WebSocket to a server, blocking.
+
+What is asked and what answers mean is ``http.websocket_request``'s; ``dial`` connects. The
+``SyncWebSocket`` that comes of it is the one that handlers get; one thread for all clients of the
+process watches those whose own threads are busy elsewhere.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator
+from types import TracebackType
+from typing import Unpack
+
+from ..app.keeping import Keeper
+from ..http.websocket_request import ConnectOptions, WebSocketRequest
+from .carrier import WebSocketCarrier
+from .dial import Dialler
+from .watcher import shared_watcher
+from .websocket import SyncWebSocket
+
+__all__ = ["Connecting", "connect"]
+
+_MARGIN = 1.0
+"""Seconds after ``close_timeout`` in which the watcher has noticed it."""
+
+
+class Connecting:
+    """A WebSocket to be opened: enter it with ``with``, loop over it, or ``open`` it.
+
+    Leaving closes it, with 1000 or the code that fits the error that leaves the block, and waits
+    for the server's agreement and the socket's end, at most ``Limits.close_timeout`` each.
+
+    See ``connect``.
+    """
+
+    def __init__(self, url: str, options: ConnectOptions) -> None:
+        self._request = WebSocketRequest(url, options)
+        self._dialler = Dialler(self._request.route, limits=self._request.limits)
+        self._websocket: SyncWebSocket | None = None
+        self._over = threading.Event()
+
+    def open(self) -> SyncWebSocket:
+        """Open it; whoever does so closes it."""
+        return self._open(threading.Event())
+
+    def __enter__(self) -> SyncWebSocket:
+        """Open it."""
+        self._over = threading.Event()
+        self._websocket = self._open(self._over)
+        return self._websocket
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        websocket, self._websocket = self._websocket, None
+        assert websocket is not None
+        self._leave(websocket, self._over, error)
+
+    def __iter__(self) -> Generator[SyncWebSocket]:
+        """Give one open WebSocket after the other; each is closed when the next is asked for.
+
+        Raises:
+            Exception: What an attempt fails with, if ``Reconnect`` says that no other follows.
+        """
+        request = self._request
+        keeper = Keeper(request.url, request.reconnect, request.limits, time.monotonic)
+        while True:
+            over = threading.Event()
+            try:
+                websocket = self._open(over)
+            except Exception as error:  # noqa: BLE001  # raised again, unless it may be tried again
+                delay: float | None = keeper.failed(error)
+            else:
+                keeper.opened()
+                try:
+                    yield websocket
+                finally:
+                    self._leave(websocket, over, None)
+                delay = keeper.ended(websocket._closed_error())
+            if delay is None:
+                return
+            time.sleep(delay)
+
+    def _open(self, over: threading.Event) -> SyncWebSocket:
+        attempt = self._request.attempt()
+        link, reader = self._dialler.open(attempt.opening)
+        try:
+            response = reader.response
+            assert response is not None
+            body = self._dialler.excerpt(link, reader) if response.status != 101 else b""
+            session = attempt.session(response, body)
+        except BaseException:
+            link.close()
+            raise
+        stream, watcher = link.stream, shared_watcher()
+
+        def watch(websocket: SyncWebSocket) -> None:
+            WebSocketCarrier(websocket, stream, watcher, clock=time.monotonic, on_end=over.set)
+
+        websocket = SyncWebSocket(stream=stream, attach=watch, clock=time.monotonic, **session)
+        websocket._attach(reader.take_rest())
+        return websocket
+
+    def _leave(
+        self, websocket: SyncWebSocket, over: threading.Event, error: BaseException | None
+    ) -> None:
+        websocket._conclude(error)
+        websocket.wait_closed(self._request.limits.close_timeout + _MARGIN)
+        over.wait(self._request.limits.close_timeout + _MARGIN)
+
+
+def connect(url: str, **options: Unpack[ConnectOptions]) -> Connecting:
+    """Open a WebSocket to a server.
+
+        with connect("wss://example.com/ws") as ws:      # closed at the end of the block
+            ws.send("hello")
+            print(ws.receive())
+
+        ws = connect("wss://example.com/ws").open()      # closed by whoever opened it
+
+        for ws in connect("wss://example.com/ws"):       # opened again when it is lost
+            for message in ws:
+                print(message)
+
+    Args:
+        url: ``ws://`` or ``wss://``; a user and password in it become an ``Authorization`` header.
+        options: See ``ConnectOptions``; they are those of the asyncio client's ``connect``.
+
+    Returns:
+        What to enter, to loop over or to ``open``; each opens a ``SyncWebSocket``.
+
+    Raises:
+        TypeError, ValueError, LocalProtocolError: At once, if the URL or an option makes no sense.
+        HandshakeError, OSError, TimeoutError, InvalidResponse, RedirectError, ProxyError: When it
+            is opened, as for the asyncio client's ``connect``.
+    """
+    return Connecting(url, options)

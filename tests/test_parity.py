@@ -1,0 +1,73 @@
+"""The two kinds of class have the same verbs: ``await`` is what makes the difference."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+import fasterapi.aio
+import fasterapi.sync
+from fasterapi import SyncWebSocket, WebSocket
+from fasterapi.aio import client as aio_client
+from fasterapi.http.websocket_request import ConnectOptions
+from fasterapi.sync import client as sync_client
+
+# What only one of the two can have, and why.
+ONLY_AIO = {
+    "buffered",  # a blocking send waits until all is written
+    "drained",  # nor is there anything to be told when it is
+}
+ONLY_SYNC = {
+    # The watcher's side of a blocking session; it is no verb of applications.
+    "ended", "give_up", "lose", "lost", "pump", "reads", "shut_down", "tick", "waiting",
+    "write_out",
+}  # fmt: skip
+
+
+def verbs(kind: type) -> set[str]:
+    return {name for name in dir(kind) if not name.startswith("_")}
+
+
+def parameters(function: Any) -> dict[str, tuple[Any, Any]]:
+    """Give names, kinds and defaults; a blocking verb may have a timeout beside them."""
+    return {
+        name: (parameter.kind, parameter.default)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name != "timeout"
+    }
+
+
+def test_both_websockets_have_the_same_verbs() -> None:
+    assert verbs(WebSocket) - verbs(SyncWebSocket) - ONLY_AIO == set()
+    assert verbs(SyncWebSocket) - verbs(WebSocket) - ONLY_SYNC == set()
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        name
+        for name in verbs(WebSocket) & verbs(SyncWebSocket)
+        if inspect.isfunction(getattr(WebSocket, name))
+    ),
+)
+def test_a_verb_takes_the_same_on_both(name: str) -> None:
+    assert parameters(getattr(WebSocket, name)) == parameters(getattr(SyncWebSocket, name))
+
+
+def test_both_connects_take_the_same() -> None:
+    aio, sync = fasterapi.aio.connect, fasterapi.sync.connect
+    assert fasterapi.connect is aio
+    assert parameters(aio) == parameters(sync)
+    hints = [inspect.signature(each).parameters["options"].annotation for each in (aio, sync)]
+    assert hints == ["Unpack[ConnectOptions]"] * 2
+    assert aio_client.ConnectOptions is sync_client.ConnectOptions is ConnectOptions
+
+
+def test_every_option_of_connect_is_documented_and_named() -> None:
+    documented = inspect.getdoc(ConnectOptions) or ""
+    named = inspect.getdoc(fasterapi.connect) or ""
+    for option in ConnectOptions.__annotations__:
+        assert f"{option}" in documented
+        assert f"``{option}``" in named
