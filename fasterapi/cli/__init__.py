@@ -1,9 +1,9 @@
 """The command line: an application's name to a running server, a mistake to one line that helps.
 
-``fasterapi run module:app`` serves an application, ``fasterapi demo`` the examples. What the user
-got wrong (exit status 2) and an address that can't be had (1) are told in one line on stderr; what
-goes wrong inside the application's own code keeps its traceback. How a server works is not known
-here.
+``fasterapi run module:app`` serves an application, ``fasterapi demo`` the examples, and ``fasterapi
+events`` follows an event stream. What the user got wrong (exit status 2), an address and a stream
+that can't be had (1) are told in one line on stderr; what goes wrong inside the application's own
+code keeps its traceback. How a server or a client works is not known here.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import __deflate__, __impl__, __version__
-from .app import App
+from .. import __deflate__, __impl__, __version__
+from ..app import App
+from .command import Refusal, formatted
+from .events import add_events, follow
 
 __all__ = ["main"]
 
@@ -35,6 +37,7 @@ _EPILOG = """\
 examples:
   fasterapi demo                  live examples on http://127.0.0.1:8000
   fasterapi run chat:app          the App 'app' of chat.py, in this folder
+  fasterapi events http://localhost:8000/events    what comes of an event stream
 """
 _RUN_EPILOG = """\
 examples:
@@ -59,14 +62,6 @@ _LISTEN_FAULTS = {
 }
 
 
-class _Refusal(Exception):
-    """Ends the command with a line on stderr and an exit status."""
-
-    def __init__(self, message: str, *, status: int = 2) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -74,8 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments behind the command's name; by default the process's.
 
     Returns:
-        The exit status: 0 if all went well, 1 if the address can't be listened on, 2 if the
-        arguments or the application they name are no good.
+        The exit status: 0 if all went well, 1 if the address can't be listened on or a server's
+        stream can't be had, 2 if the arguments or the application they name are no good.
 
     Raises:
         SystemExit: From ``argparse``, for ``--help``, ``--version`` and arguments it can't read.
@@ -87,12 +82,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             _run(arguments)
         elif arguments.command == "demo":
             _serve(_load_demo(), host=arguments.host, port=arguments.port)
+        elif arguments.command == "events":
+            return follow(arguments)
         else:
             parser.print_help()
-    except _Refusal as refusal:
+    except Refusal as refusal:
         print(f"fasterapi: {refusal}", file=sys.stderr)
         return refusal.status
-    except KeyboardInterrupt:  # while the application was being loaded
+    except KeyboardInterrupt:  # in a client, or while the application was being loaded
         return 128 + 2
     return 0
 
@@ -101,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _formatted(argparse.ArgumentParser, prog="fasterapi", description=_DESCRIPTION)
+    parser = formatted(argparse.ArgumentParser, prog="fasterapi", description=_DESCRIPTION)
     parser.epilog = _EPILOG
     parser.add_argument(
         "--version", action="version", version=_VERSION, help="print version and backend, and exit"
@@ -109,22 +106,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", title="commands", metavar="<command>")
     _add_run(commands.add_parser, help="serve an application", epilog=_RUN_EPILOG)
     _add_demo(commands.add_parser, help="serve the live examples", epilog=_DEMO_EPILOG)
-    return parser
-
-
-def _formatted(make: Any, *args: str, **options: Any) -> argparse.ArgumentParser:
-    """Make a parser that keeps the lines of its epilog and takes no abbreviated options."""
-    parser: argparse.ArgumentParser = make(
-        *args,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-        **options,
-    )
+    add_events(commands.add_parser, help="follow an event stream")
     return parser
 
 
 def _add_run(add_parser: Any, **texts: str) -> None:
-    parser = _formatted(add_parser, "run", description="Serve an application.", **texts)
+    parser = formatted(add_parser, "run", description="Serve an application.", **texts)
     parser.add_argument(
         "app",
         metavar="module:app",
@@ -162,7 +149,7 @@ def _add_run(add_parser: Any, **texts: str) -> None:
 
 
 def _add_demo(add_parser: Any, **texts: str) -> None:
-    _add_address(_formatted(add_parser, "demo", description="Serve the live examples.", **texts))
+    _add_address(formatted(add_parser, "demo", description="Serve the live examples.", **texts))
 
 
 def _add_address(parser: argparse.ArgumentParser) -> None:
@@ -196,19 +183,19 @@ def _load(target: str, folder: str) -> App:
     """Import the application that ``target`` names.
 
     Raises:
-        _Refusal: If there is none.
+        Refusal: If there is none.
     """
     name, _, attribute = target.partition(":")
     attribute = attribute or "app"
     if name.endswith(".py") or "/" in name:
         likely = name.removesuffix(".py").strip("./").replace("/", ".")
-        raise _Refusal(
+        raise Refusal(
             f"{name!r} is a file; name it as a module: fasterapi run {likely}:{attribute}"
         )
     if not all(name.split(".")):
-        raise _Refusal(f"{target!r} names no module; write it like this: fasterapi run main:app")
+        raise Refusal(f"{target!r} names no module; write it like this: fasterapi run main:app")
     if not Path(folder).is_dir():
-        raise _Refusal(f"--app-dir {folder}: there is no such folder")
+        raise Refusal(f"--app-dir {folder}: there is no such folder")
     sys.path.insert(0, str(Path(folder).resolve()))
     return _find(_import(name, folder), attribute)
 
@@ -219,7 +206,7 @@ def _import(name: str, folder: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if not f"{name}.".startswith(f"{error.name}."):
             raise _broken(name, error) from error
-        raise _Refusal(
+        raise Refusal(
             f"no module {name!r} in {Path(folder).resolve()}, and none is installed; "
             "if it is in another folder, say so with --app-dir"
         ) from None
@@ -227,7 +214,7 @@ def _import(name: str, folder: str) -> ModuleType:
         raise _broken(name, error) from error
 
 
-def _broken(name: str, error: Exception) -> _Refusal:
+def _broken(name: str, error: Exception) -> Refusal:
     """Show the traceback of a module that can't be imported, without our and importlib's part."""
     ours = (__file__, importlib.__file__)
     frame = error.__traceback__
@@ -237,7 +224,7 @@ def _broken(name: str, error: Exception) -> _Refusal:
     ):
         frame = frame.tb_next
     traceback.print_exception(error.with_traceback(frame))
-    return _Refusal(f"the module {name!r} raises {type(error).__name__} when it is imported")
+    return Refusal(f"the module {name!r} raises {type(error).__name__} when it is imported")
 
 
 def _find(module: ModuleType, attribute: str) -> App:
@@ -246,11 +233,11 @@ def _find(module: ModuleType, attribute: str) -> App:
         for part in attribute.split("."):
             value = getattr(value, part)
     except AttributeError:
-        raise _Refusal(
+        raise Refusal(
             f"the module {module.__name__!r} has no {attribute!r}; {_proposal(module)}"
         ) from None
     if not isinstance(value, App):
-        raise _Refusal(
+        raise Refusal(
             f"{module.__name__}:{attribute} is no App but of type {type(value).__name__}; "
             f"{_proposal(module)}"
         )
@@ -270,7 +257,7 @@ def _load_demo() -> App:
     except ModuleNotFoundError as error:
         if error.name is None or not "fasterapi.examples.demo.".startswith(f"{error.name}."):
             raise
-        raise _Refusal("the examples are not installed; try: make demo") from None
+        raise Refusal("the examples are not installed; try: make demo") from None
 
 
 # ---------------------------------------------------------------------------------- serving
@@ -283,7 +270,7 @@ def _run(arguments: argparse.Namespace) -> None:
     target, folder = options.pop("app"), options.pop("app_dir")
     options["access_log"] = not options.pop("no_access_log")
     if options["loop"] == "uvloop" and find_spec("uvloop") is None:
-        raise _Refusal("uvloop is not installed: pip install 'fasterapi[fast]'")
+        raise Refusal("uvloop is not installed: pip install 'fasterapi[fast]'")
     _check_certificate(options["ssl_certfile"], options["ssl_keyfile"])
     _serve(_load(target, folder), **options)
 
@@ -291,7 +278,7 @@ def _run(arguments: argparse.Namespace) -> None:
 def _check_certificate(certfile: str | None, keyfile: str | None) -> None:
     if certfile is None:
         if keyfile is not None:
-            raise _Refusal("--ssl-keyfile needs --ssl-certfile beside it")
+            raise Refusal("--ssl-keyfile needs --ssl-certfile beside it")
         return
     import ssl
 
@@ -300,7 +287,7 @@ def _check_certificate(certfile: str | None, keyfile: str | None) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certfile, keyfile)
     except OSError as error:
         files = f"--ssl-certfile {certfile}" + (f" --ssl-keyfile {keyfile}" if keyfile else "")
-        raise _Refusal(f"{files}: {_certificate_fault(error)}") from None
+        raise Refusal(f"{files}: {_certificate_fault(error)}") from None
 
 
 def _certificate_fault(error: OSError) -> str:
@@ -314,9 +301,9 @@ def _serve(app: App, *, host: str, port: int, uds: str | None = None, **options:
     """Serve an application until it is stopped.
 
     Raises:
-        _Refusal: With status 1, if the address can't be listened on.
+        Refusal: With status 1, if the address can't be listened on.
     """
-    from .aio import run
+    from ..aio import run
 
     where = f"{host}:{port}" if uds is None else uds
     _check_address(host, port, uds)
@@ -327,16 +314,16 @@ def _serve(app: App, *, host: str, port: int, uds: str | None = None, **options:
         if error.errno not in _LISTEN_FAULTS or error.filename is not None:
             raise
         fault = _LISTEN_FAULTS[error.errno] if uds is None else error.strerror
-        raise _Refusal(f"can't listen on {where}: {fault}", status=1) from None
+        raise Refusal(f"can't listen on {where}: {fault}", status=1) from None
 
 
 def _check_address(host: str, port: int, uds: str | None) -> None:
     """Find out early what, later, might as well be a fault of the application's start-up."""
     if uds is not None:
         if not Path(uds).absolute().parent.is_dir():
-            raise _Refusal(f"can't listen on {uds}: there is no such folder", status=1)
+            raise Refusal(f"can't listen on {uds}: there is no such folder", status=1)
         return
     try:
         socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise _Refusal(f"can't listen on {host}: {error.strerror}", status=1) from None
+        raise Refusal(f"can't listen on {host}: {error.strerror}", status=1) from None
