@@ -65,12 +65,14 @@ types: $(VENV)/.installed-dev ## Check types with mypy, strict
 coverage: $(VENV)/.installed-test ## Hold fasterapi/protocol at 100 % branch coverage by its own tests
 	@$(BIN)/python -m pytest -n auto -q tests/protocol --cov=fasterapi.protocol $(ARGS)
 
+# Two processes run the cases: most of the time is theirs.
+conformance: PROCESSES ?= 2
 conformance: $(VENV)/.installed-test ## Run the Autobahn cases, graded strictly, on both backends
 	@echo "kernels in Python"
-	@FASTERAPI_IMPL=python $(BIN)/python conformance/run.py $(ARGS)
+	@FASTERAPI_IMPL=python $(BIN)/python conformance/run.py --processes $(PROCESSES) $(ARGS)
 	@echo "kernels in C"
 	@if FASTERAPI_IMPL=c $(BIN)/python -c "import fasterapi" 2>/dev/null; \
-		then FASTERAPI_IMPL=c $(BIN)/python conformance/run.py $(ARGS); \
+		then FASTERAPI_IMPL=c $(BIN)/python conformance/run.py --processes $(PROCESSES) $(ARGS); \
 		elif [ -n "$(FASTERAPI_REQUIRE_ALL)" ]; then exit 1; \
 		else echo "not run: they are not built here"; fi
 

@@ -66,7 +66,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     options = parse()
-    compression = None if options.no_deflate else Compression()
+    # However short a message is: the runner takes a text that is not compressed for a fault.
+    compression = None if options.no_deflate else Compression(minimum_size=0)
     app = App(limits=LIMITS, origins=None, compression=compression)
     app.websocket("/{path:path}")(STYLES[options.style])
     run(

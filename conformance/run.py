@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import multiprocessing
 import os
 import shlex
 import shutil
@@ -22,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -35,7 +37,7 @@ GOLDEN = HERE / "golden.json"
 REPORTS = HERE / "reports"
 
 # Sections 12 and 13 are those of permessage-deflate.
-EXCLUDED = ("12.*", "13.*")
+DEFLATE = ("12.*", "13.*")
 STRICT = ("OK", "INFORMATIONAL")
 IMAGE = (
     "crossbario/autobahn-testsuite:25.10.1"
@@ -117,13 +119,21 @@ def write_golden(report: Report, path: Path = GOLDEN) -> None:
     path.write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")
 
 
-def run_cases(address: str, patterns: Sequence[str], parallel: int) -> Report:
+def run_cases(
+    address: str, patterns: Sequence[str], parallel: int, excluded: Sequence[str] = ()
+) -> Report:
     """Run the cases in kosoku against the server at ``address``.
+
+    Args:
+        address: Host and port.
+        patterns: Of the cases to run; none: all.
+        parallel: Cases at a time.
+        excluded: Patterns of cases to leave out.
 
     Raises:
         RunError: If they have not ended after ``RUN_TIMEOUT`` seconds.
     """
-    results = asyncio.run(_fuzz(address, list(patterns) or None, parallel))
+    results = asyncio.run(_fuzz(address, list(patterns) or None, parallel, list(excluded)))
     return {
         result.case_id: {
             "behavior": result.behavior.value,
@@ -140,20 +150,44 @@ def run_cases(address: str, patterns: Sequence[str], parallel: int) -> Report:
     }
 
 
-async def _fuzz(address: str, cases: list[str] | None, parallel: int) -> list[CaseResult]:
+def share_cases(
+    address: str, patterns: Sequence[str], parallel: int, excluded: Sequence[str], processes: int
+) -> Report:
+    """Run the golden cases in several processes at once, every so many-th in each.
+
+    Raises:
+        RunError: As ``run_cases``.
+    """
+    cases = [
+        case
+        for case in select(read_golden(), patterns)
+        if not any(fnmatchcase(case, pattern) for pattern in excluded)
+    ]
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        parts = [
+            pool.submit(run_cases, address, cases[number::processes], parallel)
+            for number in range(processes)
+            if cases[number::processes]
+        ]
+        return {case: row for part in parts for case, row in part.result().items()}
+
+
+async def _fuzz(
+    address: str, cases: list[str] | None, parallel: int, excluded: list[str]
+) -> list[CaseResult]:
     # Imported here: loading it puts the suite's own modules on the path.
     from kosoku import FailureError, run_fuzzingclient
 
     try:
         async with asyncio.timeout(RUN_TIMEOUT):
-            return await run_fuzzingclient(address, cases, list(EXCLUDED), concurrency=parallel)
+            return await run_fuzzingclient(address, cases, excluded, concurrency=parallel)
     except FailureError as failure:
         return failure.results
     except TimeoutError:
         raise RunError(f"the cases have not ended after {RUN_TIMEOUT:.0f} s") from None
 
 
-def run_docker(address: str, patterns: Sequence[str]) -> Report:
+def run_docker(address: str, patterns: Sequence[str], excluded: Sequence[str]) -> Report:
     """Run the cases in Autobahn's container against the server at ``address``.
 
     Raises:
@@ -166,7 +200,7 @@ def run_docker(address: str, patterns: Sequence[str]) -> Report:
         "outdir": "/reports",
         "servers": [{"agent": "fasterapi", "url": f"ws://{address}"}],
         "cases": list(patterns) or ["*"],
-        "exclude-cases": list(EXCLUDED),
+        "exclude-cases": list(excluded),
         "exclude-agent-cases": {},
     }
     (folder / "fuzzingclient.json").write_text(json.dumps(specification), encoding="utf-8")
@@ -285,6 +319,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="only these, as in 7.*; repeatable",
     )
     add("--parallel", type=int, default=1, metavar="N", help="cases at a time (1)")
+    add("--processes", type=int, default=1, metavar="N", help="processes that run cases (1)")
+    add("--no-deflate", action="store_true", help="leave out sections 12 and 13, of compression")
     add(
         "--server-args",
         default="",
@@ -300,8 +336,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--from-report", type=Path, metavar="FILE", help="grade an Autobahn index.json"
     )
     options = parser.parse_args(arguments)
-    if options.update and options.cases:
-        parser.error("--update takes the whole suite; leave --cases out")
+    if options.update and (options.cases or options.no_deflate or options.processes > 1):
+        parser.error("--update takes the whole suite, in one process")
     return options
 
 
@@ -313,19 +349,25 @@ def obtain(options: argparse.Namespace) -> Report:
         return _run(options, options.url.removeprefix("ws://").rstrip("/"))
     if options.docker:
         _docker()
-    with echo_server(shlex.split(options.server_args)) as address:
+    arguments = ["--no-deflate"] if options.no_deflate else []
+    with echo_server([*arguments, *shlex.split(options.server_args)]) as address:
         return _run(options, address)
 
 
 def _run(options: argparse.Namespace, address: str) -> Report:
+    excluded = DEFLATE if options.no_deflate else ()
     if options.docker:
-        return run_docker(address, options.cases)
-    return run_cases(address, options.cases, options.parallel)
+        return run_docker(address, options.cases, excluded)
+    if options.processes > 1:
+        return share_cases(address, options.cases, options.parallel, excluded, options.processes)
+    return run_cases(address, options.cases, options.parallel, excluded)
 
 
-def grade(report: Report, patterns: Sequence[str]) -> bool:
+def grade(report: Report, patterns: Sequence[str], excluded: Sequence[str] = ()) -> bool:
     """Print what differs from the golden file and the count; tell whether nothing did."""
     golden = select(read_golden(), patterns)
+    for case in select(golden, excluded) if excluded else ():
+        del golden[case]
     lines = differences(golden, report)
     print(*lines, sep="\n", end="\n" if lines else "")
     same = [columns for case, columns in verdicts(report).items() if columns == golden.get(case)]
@@ -343,7 +385,8 @@ def main() -> int:
             write_report(report, options.keep_report)
         if options.update:
             write_golden(report)
-        return 0 if grade(report, options.cases) else 1
+        excluded = DEFLATE if options.no_deflate else ()
+        return 0 if grade(report, options.cases, excluded) else 1
     except RunError as error:
         print(error, file=sys.stderr)
         return 2
