@@ -9,23 +9,18 @@ here waits for what ``AsyncTestClient`` does; there is no logic twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from ..protocol.deflate import Compression
-from ..protocol.extensions import ExtensionFactory
-from ..protocol.headers import HeaderPairs
 from .blocking_sessions import TestEventStream, TestWebSocket
-from .client import AsyncTestClient, ClientOptions
+from .client import AsyncTestClient, ClientOptions, HandshakeOptions, StreamOptions
 from .clock import ClockedLoop
 from .http import Reply, RequestOptions
 from .server import Wire
-from .websocket import CLIENT_LIMITS
 
 if TYPE_CHECKING:
     from ..app import App
-    from ..limits import Limits
 
 __all__ = ["TestClient", "TestClock"]
 
@@ -185,53 +180,13 @@ class TestClient:
 
     # ---------------------------------------------------------------- WebSockets, event streams
 
-    def websocket(
-        self,
-        path: str,
-        *,
-        subprotocols: Sequence[str] = (),
-        origin: str | None = None,
-        headers: HeaderPairs = (),
-        compression: bool | Compression = False,
-        extensions: Sequence[ExtensionFactory] = (),
-        limits: Limits = CLIENT_LIMITS,
-        auto_pong: bool = True,
-        timeout: float | None = None,
-    ) -> TestWebSocket:
+    def websocket(self, path: str, **options: Unpack[HandshakeOptions]) -> TestWebSocket:
         """Open a WebSocket, to be used with ``with``; see ``AsyncTestClient.websocket``."""
-        opening = self._client.websocket(
-            path,
-            subprotocols=subprotocols,
-            origin=origin,
-            headers=headers,
-            compression=compression,
-            extensions=extensions,
-            limits=limits,
-            auto_pong=auto_pong,
-            timeout=timeout,
-        )
-        return TestWebSocket(self.run, self.run(opening.open()))
+        return TestWebSocket(self.run, self.run(self._client.websocket(path, **options).open()))
 
-    def events(
-        self,
-        path: str,
-        *,
-        method: str = "GET",
-        last_event_id: str = "",
-        headers: HeaderPairs = (),
-        content: bytes | str = b"",
-        json: Any = None,
-    ) -> TestEventStream:
+    def events(self, path: str, **options: Unpack[StreamOptions]) -> TestEventStream:
         """Open an event stream, to be used with ``with``; see ``AsyncTestClient.events``."""
-        opening = self._client.events(
-            path,
-            method=method,
-            last_event_id=last_event_id,
-            headers=headers,
-            content=content,
-            json=json,
-        )
-        return TestEventStream(self.run, self.run(opening.open()))
+        return TestEventStream(self.run, self.run(self._client.events(path, **options).open()))
 
 
 def _is_loop_running() -> bool:

@@ -14,6 +14,7 @@ from ..protocol.sse import ServerSentEvent
 from .events import AsyncTestEventStream, StreamEnded
 from .frames import WireFrame
 from .http import Reply
+from .server import Wire
 from .session import Session
 from .websocket import AsyncTestWebSocket
 
@@ -43,6 +44,11 @@ class BlockingSession(Generic[S]):
     def __init__(self, run: Run, session: S) -> None:
         self._session = session
         self._run = run
+
+    @property
+    def wire(self) -> Wire:
+        """The connection under it, with all of its bytes, those of the handshake among them."""
+        return self._session.wire
 
     @property
     def is_lost(self) -> bool:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from ..app import App
     from ..limits import Limits
 
-__all__ = ["AsyncTestClient", "AsyncTestClock", "ClientOptions"]
+__all__ = [
+    "AsyncTestClient", "AsyncTestClock", "ClientOptions", "HandshakeOptions", "StreamOptions",
+]  # fmt: skip
 
 
 class AsyncTestClock:
@@ -71,6 +73,29 @@ class ClientOptions(TypedDict, total=False):
     grace: float
     raise_server_exceptions: bool
     check_leftovers: bool
+
+
+class HandshakeOptions(TypedDict, total=False):
+    """What a WebSocket may be opened with; see ``AsyncTestClient.websocket``."""
+
+    subprotocols: Sequence[str]
+    origin: str | None
+    headers: HeaderPairs
+    compression: bool | Compression
+    extensions: Sequence[ExtensionFactory]
+    limits: Limits
+    auto_pong: bool
+    timeout: float | None
+
+
+class StreamOptions(TypedDict, total=False):
+    """What an event stream may be opened with; see ``AsyncTestClient.events``."""
+
+    method: str
+    last_event_id: str
+    headers: HeaderPairs
+    content: bytes | str
+    json: Any
 
 
 class AsyncTestClient:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
 from ..aio.http import HTTPProtocol
@@ -35,9 +36,11 @@ class MemoryServer(Server):
     Attributes:
         time: The clock.
         crashes: What handlers raised that they should not.
+        context: That of the start-up, as the handlers of a listening server see it.
     """
 
     timers: ManualTimers
+    context: Context
 
     def __init__(
         self, app: App, changed: Callable[[], None], *, grace: float = 1.0, access_log: bool = True
@@ -51,6 +54,7 @@ class MemoryServer(Server):
         """Run the app's start-up."""
         self.use(asyncio.get_running_loop())
         await self._lifespan.enter_async_context(self.app.lifespan_context())
+        self.context = copy_context()
 
     def use(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take the loop that everything runs in."""
@@ -97,14 +101,15 @@ class Wire:
         self._scheduled = False
         self._position = 0
         self.ended = False
-        self.transport = MemoryTransport(server.loop, self._schedule, **extra)
+        self._context = server.context.copy()
+        self.transport = MemoryTransport(server.loop, self._schedule, self._context, **extra)
         self.transport.set_protocol(HTTPProtocol(server))
-        self.transport.protocol.connection_made(self.transport)
+        self._context.run(self.transport.protocol.connection_made, self.transport)
 
     @property
     def received(self) -> bytes:
         """All that the server has written and the client has taken."""
-        return bytes(self.transport.written)
+        return bytes(self.transport.written[: self._position])
 
     @property
     def unread(self) -> int:
@@ -163,7 +168,7 @@ class Wire:
     def _schedule(self) -> None:
         if not self._scheduled:
             self._scheduled = True
-            self.server.loop.call_soon(self._exchange)
+            self.server.loop.call_soon(self._exchange, context=self._context)
 
     def _exchange(self) -> None:
         """Carry what is under way, one read in each direction."""

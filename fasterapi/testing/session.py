@@ -57,6 +57,11 @@ class Session:
     # -------------------------------------------------------------------------------- the bytes
 
     @property
+    def wire(self) -> Wire:
+        """The connection under it, with all of its bytes, those of the handshake among them."""
+        return self._wire
+
+    @property
     def is_lost(self) -> bool:
         """Whether the connection under it is gone, for both sides."""
         return self._wire.lost

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any
 
 __all__ = ["MemoryTransport"]
@@ -23,6 +24,7 @@ class MemoryTransport(asyncio.Transport):
     Args:
         loop: The server's loop.
         changed: Called when something was written, or the connection or its reading has changed.
+        context: What the end is told in; by default that of whoever brings it about.
         extra: What ``get_extra_info`` gives: ``peername``, ``sslcontext``.
 
     Attributes:
@@ -43,6 +45,7 @@ class MemoryTransport(asyncio.Transport):
         self,
         loop: asyncio.AbstractEventLoop,
         changed: Callable[[], None] = _nobody,
+        context: Context | None = None,
         **extra: Any,
     ) -> None:
         super().__init__(extra)
@@ -60,6 +63,7 @@ class MemoryTransport(asyncio.Transport):
         self.writes = 0
         self.resumptions = 0
         self._changed = changed
+        self._context = context
         self._high = 65536
         self._paused = False
 
@@ -72,9 +76,9 @@ class MemoryTransport(asyncio.Transport):
         if self.closing:
             return
         self.writes += 1
+        self._changed()
         if not self.stuck:
             self.written += data
-            self._changed()
             return
         self.buffer += data
         if len(self.buffer) > self._high and not self._paused:
@@ -162,7 +166,7 @@ class MemoryTransport(asyncio.Transport):
     def _lose(self, error: Exception | None = None) -> None:
         if not self.lost:
             self.lost = True
-            self.loop.call_soon(self.connection_lost, error)
+            self.loop.call_soon(self.connection_lost, error, context=self._context)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Tell the protocol that the connection is gone."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -11,7 +13,8 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Event, Request, TextMessage
 from wsproto.extensions import PerMessageDeflate
 
-from fasterapi.testing import MemoryServer, Wire
+from fasterapi import App, SyncWebSocket, WebSocket
+from fasterapi.testing import MemoryServer, TestClient, Wire
 
 from .application import make
 
@@ -114,6 +117,34 @@ def test_a_wire_that_is_cut_carries_nothing() -> None:
         assert not server.connections
 
     run(scenario)
+
+
+@pytest.mark.parametrize("path", ["/async", "/def"])
+def test_handlers_see_the_context_of_the_start_up(path: str) -> None:
+    where: ContextVar[str] = ContextVar("where", default="in the test")
+
+    @asynccontextmanager
+    async def lifespan(app: App) -> AsyncIterator[None]:
+        where.set("in the lifespan")
+        yield
+
+    app = App(lifespan=lifespan)
+
+    @app.websocket("/async")
+    async def coroutine(ws: WebSocket) -> None:
+        await ws.send(where.get())
+        where.set("in a handler")
+
+    @app.websocket("/def")
+    def function(ws: SyncWebSocket) -> None:
+        ws.send(where.get())
+        where.set("in a handler")
+
+    with TestClient(app) as c:
+        for _ in range(2):
+            with c.websocket(path) as ws:
+                assert ws.receive() == "in the lifespan"
+    assert where.get() == "in the test"
 
 
 def test_the_server_may_run_over() -> None:

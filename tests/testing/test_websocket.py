@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from fasterapi import App, ConnectionClosed, HandshakeError, Limits, LocalProtocolError, WebSocket
-from fasterapi.protocol import Compression
+from fasterapi import App, ConnectionClosed, HandshakeError, Limits, LocalProtocolError
+from fasterapi.protocol import Compression, PerMessageDeflate
 from fasterapi.testing import AsyncTestClient, Opcode, Refused, TestClient
 
 from .application import CRASHES, ECHOES, Crash
@@ -414,24 +414,36 @@ def test_many_connections_at_once(c: TestClient) -> None:
     assert [ws.receive() for ws in sockets] == [str(number) for number in range(9)]
 
 
-@pytest.mark.parametrize(
-    ("compression", "offer"),
-    [
-        (False, None),
-        (True, "permessage-deflate; client_max_window_bits; server_max_window_bits=12"),
-        (Compression(window_bits=15), "permessage-deflate; client_max_window_bits"),
-    ],
-)
-def test_compression_is_offered(
-    app: App, compression: bool | Compression, offer: str | None
-) -> None:
-    @app.websocket("/offer")
-    async def offered(ws: WebSocket) -> None:
-        await ws.send_json(ws.request.headers.get("sec-websocket-extensions"))
+@pytest.mark.parametrize("path", ECHOES)
+@pytest.mark.parametrize("compression", [True, Compression(window_bits=15)])
+def test_compression(c: TestClient, path: str, compression: bool | Compression) -> None:
+    text = "over and over again, " * 20
+    with c.websocket(path, compression=compression) as ws:
+        (agreed,) = ws.extensions
+        assert agreed.startswith("permessage-deflate")
+        for message, compress, rsv in ((text, None, 0x40), (text, False, 0), ("short", None, 0)):
+            ws.send(message, compress=compress)
+            assert ws.receive() == message
+            assert ws.sent_frames[-1].rsv == rsv
+        assert [frame.rsv for frame in ws.received_frames] == [0x40, 0x40, 0]
+        assert len(ws.received_frames[0].payload) < len(text) / 5
 
-    with TestClient(app) as c, c.websocket("/offer", compression=compression) as ws:
-        received = ws.receive_json()
-        assert (received or "").partition(", ")[0] == (offer or "")
+
+def test_no_compression_unless_it_is_asked_for(c: TestClient) -> None:
+    with c.websocket("/async") as ws:
+        assert ws.extensions == []
+        ws.send("x" * 1000)
+        ws.receive()
+        assert ws.received_frames[0].rsv == 0
+
+
+def test_an_extension_that_nobody_knows(c: TestClient) -> None:
+    class Unknown(PerMessageDeflate):
+        name = "x-unknown"
+
+    with c.websocket("/async", extensions=[Unknown()]) as ws:
+        assert ws.extensions == []
+        assert b"Sec-WebSocket-Extensions: x-unknown" in ws.wire.sent
 
 
 def test_iterating_awaited(app: App) -> None:
@@ -444,3 +456,14 @@ def test_iterating_awaited(app: App) -> None:
                     _ = [message async for message in ws]
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("path", ["/flood", "/close/1000"])
+def test_frames_that_come_right_behind_the_handshake(c: TestClient, path: str) -> None:
+    with c.websocket(path) as ws:
+        ws.wait_closed()
+        frames = ws.received_frames
+        assert [frame.opcode for frame in frames[:-1]] == [frames[0].opcode] * len(list(ws))
+        assert frames[-1].opcode == CLOSE
+        assert b"".join(frame.data for frame in frames) == ws.received_bytes
+        assert ws.wire.received.endswith(b"\r\n\r\n" + ws.received_bytes)
