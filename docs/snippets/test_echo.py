@@ -1,18 +1,9 @@
-import asyncio
-
 from echo import app
-from websockets.asyncio.client import connect
 
-from fasterapi import serve
+from fasterapi.testing import TestClient
 
 
 def test_echo() -> None:
-    async def scenario() -> None:
-        async with (
-            serve(app, port=0) as server,
-            connect(f"ws://127.0.0.1:{server.port}/echo") as client,
-        ):
-            await client.send("hello")
-            assert await client.recv() == "hello"
-
-    asyncio.run(scenario())
+    with TestClient(app) as c, c.websocket("/echo") as ws:
+        ws.send_text("hello")
+        assert ws.receive_text() == "hello"

@@ -1,15 +1,15 @@
-"""The programs that the pages show, loaded from their files and served on a port of their own."""
+"""The programs that the pages show, loaded from their files and driven in memory."""
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
-from fasterapi import Server, serve
+from fasterapi.testing import TestClient
 
 ROOT = Path(__file__).parents[2]
 SNIPPETS = ROOT / "docs" / "snippets"
@@ -25,30 +25,16 @@ def load(path: Path) -> ModuleType:
     return module
 
 
-class Site:
-    """A snippet at work: its module, its server, and where clients find it."""
+class Site(NamedTuple):
+    """A snippet at work: its module, and a client of its app."""
 
-    def __init__(self, module: ModuleType, server: Server) -> None:
-        self.module = module
-        self.server = server
-
-    def ws(self, path: str) -> str:
-        return f"ws://127.0.0.1:{self.server.port}{path}"
-
-    def http(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.server.port}{path}"
+    module: ModuleType
+    c: TestClient
 
 
-@asynccontextmanager
-async def running(name: str) -> AsyncIterator[Site]:
-    """Serve ``docs/snippets/<name>.py`` while the block runs."""
+@contextmanager
+def running(name: str) -> Iterator[Site]:
+    """Run the app of ``docs/snippets/<name>.py`` while the block does."""
     module = load(SNIPPETS / f"{name}.py")
-    async with serve(module.app, port=0) as server:
-        yield Site(module, server)
-
-
-async def eventually(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Wait for what a handler does; there is nothing to be woken by."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.001)
+    with TestClient(module.app) as client:
+        yield Site(module, client)

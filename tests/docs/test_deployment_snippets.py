@@ -11,18 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
-from websockets.asyncio.client import connect
 
-from .snippets import SNIPPETS, eventually, load, running
+from .snippets import SNIPPETS, load, running
 
 
 def test_the_log_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        async with running("json_log") as site:
-            async with connect(site.ws("/echo"), user_agent_header=None) as client:
-                await client.close(1000, "done")
-            await eventually(lambda: not site.server.connections)
-
     stream = io.StringIO()
     configured: dict[str, Any] = {}
     monkeypatch.setattr(logging, "basicConfig", configured.update)
@@ -34,7 +27,8 @@ def test_the_log_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     level = logger.level
     logger.setLevel(configured["level"])  # an attribute set would leave its cache as it was
     try:
-        asyncio.run(scenario())
+        with running("json_log") as site, site.c.websocket("/echo") as ws:
+            ws.close(1000, "done")
     finally:
         logger.setLevel(level)
 

@@ -1,252 +1,155 @@
-"""The programs of docs/sse.md, read by a client that nobody here wrote."""
+"""The programs of docs/sse.md, read in memory; what a handler raises fails the test."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
-from typing import Any
+import json
 
-import httpx
 import pytest
-from httpx_sse import EventSource, ServerSentEvent, aconnect_sse
 
-from .snippets import SNIPPETS, Site, eventually, load, running
+from fasterapi import ServerSentEvent
+from fasterapi.testing import TestEventStream
 
-
-@pytest.fixture(autouse=True)
-def _no_crashes(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Let no handler of a page end with a traceback."""
-    yield
-    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+from .snippets import running
 
 
-def talk(name: str, scenario: Callable[[Site], Awaitable[None]]) -> None:
-    """Serve a snippet and run a client's side."""
-
-    async def run() -> None:
-        async with running(name) as site:
-            await scenario(site)
-
-    asyncio.run(run())
-
-
-@asynccontextmanager
-async def opened(
-    site: Site, path: str, method: str = "GET", **options: Any
-) -> AsyncIterator[EventSource]:
-    async with (
-        httpx.AsyncClient() as client,
-        aconnect_sse(client, method, site.http(path), **options) as source,
-    ):
-        yield source
-
-
-async def events(source: EventSource, number: int | None = None) -> list[ServerSentEvent]:
-    """Read so many events, or all that there are."""
-    found: list[ServerSentEvent] = []
-    async for event in source.aiter_sse():
-        found.append(event)
-        if len(found) == number:
-            break
-    return found
+def first(stream: TestEventStream, number: int) -> list[ServerSentEvent]:
+    """Read so many events."""
+    return [stream.receive() for _ in range(number)]
 
 
 @pytest.mark.parametrize("name", ["clock", "clock_def"])
 def test_a_clock(name: str) -> None:
-    async def scenario(site: Site) -> None:
-        async with opened(site, "/clock") as source:
-            headers = source.response.headers
-            assert headers["content-type"] == "text/event-stream; charset=utf-8"
-            assert headers["cache-control"] == "no-store"
-            assert headers["x-accel-buffering"] == "no"
-            (event,) = await events(source, 1)
-            assert event.event == "message"
-            assert event.json()["time"].endswith("+00:00")
-
-    talk(name, scenario)
+    with running(name) as site, site.c.events("/clock") as stream:
+        headers = stream.wait_response().headers
+        assert headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert headers["cache-control"] == "no-store"
+        assert headers["x-accel-buffering"] == "no"
+        event = stream.receive()
+        assert event.event == "message"
+        assert json.loads(event.data)["time"].endswith("+00:00")
 
 
 def test_the_first_page() -> None:
-    async def scenario(site: Site) -> None:
-        async with httpx.AsyncClient() as client:
-            response = await client.get(site.http("/"))
-        assert 'new EventSource("/clock")' in response.text
-
-    talk("clock", scenario)
+    with running("clock") as site:
+        assert 'new EventSource("/clock")' in site.c.get("/").text
 
 
 def test_the_fields_of_an_event() -> None:
-    async def scenario(site: Site) -> None:
-        async with opened(site, "/fields") as source:
-            first, second, third, fourth = await events(source, 4)
-        assert first.data == "a str goes as it is\nwith its lines"
-        assert second.json() == {"anything": "else goes as JSON"}
-        assert third.event == "news"
-        assert fourth.id == "17"
-
-    async def raw(site: Site) -> None:
-        async with httpx.AsyncClient() as client:
-            response = await client.get(site.http("/fields"))
-        assert response.text.endswith("\n\nretry: 5000\n\n: ignored by every client\n\n")
-
-    talk("events", scenario)
-    talk("events", raw)
+    with running("events") as site, site.c.events("/fields") as stream:
+        one, two, three, four = first(stream, 4)
+        assert one.data == "a str goes as it is\nwith its lines"
+        assert json.loads(two.data) == {"anything": "else goes as JSON"}
+        assert three.event == "news"
+        assert four.id == "17"
+        stream.wait_ended()
+        assert stream.body.endswith(b"\n\nretry: 5000\n\n: ignored by every client\n\n")
+        assert (stream.retry, stream.comments) == (5000, ["ignored by every client"])
 
 
 def test_a_stream_with_an_end() -> None:
-    async def scenario(site: Site) -> None:
-        async with opened(site, "/countdown/3") as source:
-            found = await events(source)
-        assert [event.data for event in found] == ["3", "2", "1", ""]
-        assert found[-1].event == "end"
-
-    talk("events", scenario)
+    with running("events") as site, site.c.events("/countdown/3") as stream:
+        site.c.clock.advance(5)
+        found = list(stream)
+    assert [event.data for event in found] == ["3", "2", "1", ""]
+    assert found[-1].event == "end"
 
 
 def test_an_async_generator() -> None:
-    async def scenario(site: Site) -> None:
-        async with opened(site, "/primes") as source:
-            assert [event.data for event in await events(source, 4)] == ["2", "3", "5", "7"]
-
-    talk("generators", scenario)
+    with running("generators") as site, site.c.events("/primes") as stream:
+        assert [event.data for event in first(stream, 4)] == ["2", "3", "5", "7"]
 
 
 def test_a_generator() -> None:
-    async def scenario(site: Site) -> None:
-        async with opened(site, "/log") as source:
-            found = await events(source)
-        assert [(event.event, event.data, event.id) for event in found] == [
+    with running("generators") as site, site.c.events("/log") as stream:
+        assert [(event.event, event.data, event.id) for event in stream] == [
             ("line", f"line {number}", str(number)) for number in range(3)
         ]
 
-    talk("generators", scenario)
-
 
 def test_going_on_where_a_client_stopped() -> None:
-    async def scenario(site: Site) -> None:
-        async with httpx.AsyncClient() as client:
-            for text in ("one", "two", "three"):
-                assert (await client.post(site.http("/messages"), content=text)).status_code == 204
-        async with opened(site, "/messages", headers={"Last-Event-ID": "1"}) as source:
-            found = await events(source, 2)
+    with running("resume") as site:
+        for text in ("one", "two", "three"):
+            assert site.c.post("/messages", content=text).status == 204
+        with site.c.events("/messages", last_event_id="1") as stream:
+            found = first(stream, 2)
             assert [(event.id, event.data) for event in found] == [("2", "two"), ("3", "three")]
 
-    talk("resume", scenario)
 
-
-@pytest.mark.parametrize("last", [None, "no number", "9" * 5000])
-def test_messages_from_the_first_one(last: str | None) -> None:
-    async def scenario(site: Site) -> None:
-        headers = {} if last is None else {"Last-Event-ID": last}
+@pytest.mark.parametrize("last", ["", "no number", "9" * 5000])
+def test_messages_from_the_first_one(last: str) -> None:
+    with running("resume") as site:
         site.module.history.append("early")
-        async with opened(site, "/messages", headers=headers) as source:
-            reader = source.aiter_sse()
-            assert (await anext(reader)).data == "early"
-            site.module.history.append("late")
-            assert (await anext(reader)).data == "late"
-
-    talk("resume", scenario)
+        with site.c.events("/messages", last_event_id=last) as stream:
+            assert stream.receive().data == "early"
+            site.c.post("/messages", content="late")
+            assert stream.receive().data == "late"
 
 
 def test_news_for_everybody() -> None:
-    async def scenario(site: Site) -> None:
-        async def read() -> str:
-            async with opened(site, "/news") as source:
-                (event,) = await events(source, 1)
-                return event.data
-
-        async with asyncio.TaskGroup() as tasks, httpx.AsyncClient() as client:
-            readers = [tasks.create_task(read()) for _ in range(2)]
-            await eventually(lambda: len(site.module.queues) == 2)
-            await client.post(site.http("/news"), content="hello")
-        assert [reader.result() for reader in readers] == ["hello", "hello"]
-        await eventually(lambda: not site.module.queues)
-
-    talk("feed", scenario)
+    with running("feed") as site:
+        with site.c.events("/news") as ada, site.c.events("/news") as bob:
+            assert len(site.module.queues) == 2
+            site.c.post("/news", content="hello")
+            assert (ada.receive().data, bob.receive().data) == ("hello", "hello")
+        assert not site.module.queues
 
 
 def test_a_slow_reader_misses_the_oldest_news() -> None:
-    async def scenario(site: Site) -> None:
+    with running("feed") as site:
         queue: asyncio.Queue[str] = asyncio.Queue(maxsize=2)
         site.module.queues.add(queue)
-        async with httpx.AsyncClient() as client:
-            for text in "abc":
-                await client.post(site.http("/news"), content=text)
+        for text in "abc":
+            site.c.post("/news", content=text)
         assert [queue.get_nowait() for _ in range(queue.qsize())] == ["b", "c"]
-
-    talk("feed", scenario)
 
 
 def test_an_answer_to_a_post() -> None:
-    async def scenario(site: Site) -> None:
-        async with opened(site, "/answer", "POST", json={"question": "Why?"}) as source:
-            found = [event.json() for event in await events(source)]
-        assert found == [{"word": "You"}, {"word": "asked:"}, {"word": "Why?"}, {"done": True}]
-
-    talk("answers", scenario)
+    question = {"question": "Why?"}
+    with running("answers") as site, site.c.events("/answer", method="POST", json=question) as s:
+        site.c.clock.advance(1)
+        found = [json.loads(event.data) for event in s]
+    assert found == [{"word": "You"}, {"word": "asked:"}, {"word": "Why?"}, {"done": True}]
 
 
 @pytest.mark.parametrize("content", [b"{}", b"[]", b"3"])
 def test_a_post_that_makes_no_sense(content: bytes) -> None:
-    async def scenario(site: Site) -> None:
-        async with httpx.AsyncClient() as client:
-            response = await client.post(site.http("/answer"), content=content)
-        assert response.status_code == 422
-        assert response.text == 'send JSON such as {"question": "Why?"}\n'
-
-    talk("answers", scenario)
+    with running("answers") as site:
+        response = site.c.post("/answer", content=content)
+    assert response.status == 422
+    assert response.text == 'send JSON such as {"question": "Why?"}\n'
 
 
 def test_a_post_that_is_no_json() -> None:
-    async def scenario(site: Site) -> None:
-        async with httpx.AsyncClient() as client:
-            response = await client.post(site.http("/answer"), content=b"no json")
-        assert response.status_code == 400
-
-    talk("answers", scenario)
+    with running("answers") as site:
+        assert site.c.post("/answer", content=b"no json").status == 400
 
 
 def test_a_method_that_a_stream_does_not_answer() -> None:
-    async def scenario(site: Site) -> None:
-        async with httpx.AsyncClient() as client:
-            response = await client.get(site.http("/answer"))
-        assert response.status_code == 405
-        assert response.headers["allow"] == "POST, OPTIONS"
-
-    talk("answers", scenario)
+    with running("answers") as site:
+        response = site.c.get("/answer")
+    assert response.status == 405
+    assert response.headers["allow"] == "POST, OPTIONS"
 
 
 @pytest.mark.parametrize("path", ["/watch/ada", "/poll/ada", "/rows/ada"])
 def test_cleaning_up_behind_a_client(path: str) -> None:
-    async def scenario(site: Site) -> None:
-        async with opened(site, path) as source:
-            await events(source, 1)
+    with running("leaving") as site:
+        with site.c.events(path) as stream:
+            stream.receive()
             assert site.module.watching == {"ada"}
-        await eventually(lambda: not site.module.watching)
-
-    talk("leaving", scenario)
+        assert not site.module.watching
 
 
 def test_pages_of_other_origins() -> None:
-    async def scenario(site: Site) -> None:
-        page = {"Origin": "https://mail.example"}
-        async with httpx.AsyncClient() as client:
-            status = await client.get(site.http("/status"), headers=page)
-            inbox = await client.get(site.http("/inbox"), headers={**page, "Cookie": "user=ada"})
-            other = await client.get(
-                site.http("/inbox"), headers={"Origin": "https://evil.example"}
-            )
-        assert status.headers["access-control-allow-origin"] == "*"
-        assert inbox.headers["access-control-allow-origin"] == "https://mail.example"
-        assert inbox.headers["access-control-allow-credentials"] == "true"
-        assert inbox.headers["x-version"] == "2"
-        assert "for ada" in inbox.text
-        assert "access-control-allow-origin" not in other.headers
-
-    talk("cross_origin", scenario)
-
-
-def test_the_test_that_the_page_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(SNIPPETS)
-    load(SNIPPETS / "test_clock.py").test_clock()
+    page = {"Origin": "https://mail.example"}
+    with running("cross_origin") as site:
+        status = site.c.get("/status", headers=page)
+        inbox = site.c.get("/inbox", headers={**page, "Cookie": "user=ada"})
+        other = site.c.get("/inbox", headers={"Origin": "https://evil.example"})
+    assert status.headers["access-control-allow-origin"] == "*"
+    assert inbox.headers["access-control-allow-origin"] == "https://mail.example"
+    assert inbox.headers["access-control-allow-credentials"] == "true"
+    assert inbox.headers["x-version"] == "2"
+    assert "for ada" in inbox.text
+    assert "access-control-allow-origin" not in other.headers

@@ -1,210 +1,147 @@
-"""The programs of docs/websockets.md, talked to by a client that nobody here wrote."""
+"""The programs of docs/websockets.md, talked to in memory; what a handler raises fails the test."""
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import json
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+import itertools
 
-import httpx
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus
 
-from .snippets import SNIPPETS, Site, eventually, load, running
+from fasterapi import ConnectionClosed
+from fasterapi.testing import Opcode, Refused, TestWebSocket
 
-
-@pytest.fixture(autouse=True)
-def _no_crashes(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Let no handler of a page end with a traceback."""
-    yield
-    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+from .snippets import running
 
 
-def talk(name: str, scenario: Callable[[Site], Awaitable[None]]) -> None:
-    """Serve a snippet and run a client's side of the talk."""
-
-    async def run() -> None:
-        async with running(name) as site:
-            await scenario(site)
-
-    asyncio.run(run())
-
-
-async def closing(client: ClientConnection) -> tuple[int | None, str | None]:
+def closing(ws: TestWebSocket) -> tuple[int, str]:
     """Wait for the connection's end; give the server's code and reason."""
-    await client.wait_closed()
-    return client.close_code, client.close_reason
+    return ws.wait_closed(), ws.close_reason
 
 
 @pytest.mark.parametrize("name", ["echo", "echo_def", "json_log"])
 def test_an_echo(name: str) -> None:
-    async def scenario(site: Site) -> None:
-        async with connect(site.ws("/echo")) as client:
-            for message in ("hello", b"\0\xff"):
-                await client.send(message)
-                assert await client.recv() == message
-
-    talk(name, scenario)
+    with running(name) as site, site.c.websocket("/echo") as ws:
+        for message in ("hello", b"\0\xff"):
+            ws.send(message)
+            assert ws.receive() == message
 
 
 def test_the_first_page() -> None:
-    async def scenario(site: Site) -> None:
-        async with httpx.AsyncClient() as client:
-            response = await client.get(site.http("/"))
-        assert response.headers["content-type"] == "text/html; charset=utf-8"
-        assert '"/echo"' in response.text
-
-    talk("echo", scenario)
+    with running("echo") as site:
+        response = site.c.get("/")
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert '"/echo"' in response.text
 
 
 def test_rooms_hear_their_own() -> None:
-    async def scenario(site: Site) -> None:
-        async with (
-            connect(site.ws("/rooms/tea")) as ada,
-            connect(site.ws("/rooms/tea")) as bob,
-            connect(site.ws("/rooms/coffee")) as eve,
+    with running("rooms") as site:
+        with (
+            site.c.websocket("/rooms/tea") as ada,
+            site.c.websocket("/rooms/tea") as bob,
+            site.c.websocket("/rooms/coffee") as eve,
         ):
-            await eventually(lambda: len(site.module.rooms["tea"]) == 2)
-            await eve.send("alone")
-            await ada.send("hello")
-            for client, room, text in ((ada, "tea", "hello"), (bob, "tea", "hello"),
-                                       (eve, "coffee", "alone")):  # fmt: skip
-                assert json.loads(await client.recv()) == {"room": room, "text": text}
-        await eventually(lambda: not any(site.module.rooms.values()))
-
-    talk("rooms", scenario)
+            assert len(site.module.rooms["tea"]) == 2
+            eve.send("alone")
+            ada.send("hello")
+            for ws, room, text in ((ada, "tea", "hello"), (bob, "tea", "hello"),
+                                   (eve, "coffee", "alone")):  # fmt: skip
+                assert ws.receive_json() == {"room": room, "text": text}
+        assert not any(site.module.rooms.values())
 
 
 def test_text_and_bytes_are_told_apart() -> None:
-    async def scenario(site: Site) -> None:
-        async with connect(site.ws("/kinds")) as client:
-            await client.send("four")
-            assert await client.recv() == "4 characters"
-            await client.send(b"\0\0\0")
-            assert await client.recv() == "3 bytes"
-
-    talk("receiving", scenario)
+    with running("receiving") as site, site.c.websocket("/kinds") as ws:
+        ws.send("four")
+        assert ws.receive() == "4 characters"
+        ws.send(b"\0\0\0")
+        assert ws.receive() == "3 bytes"
 
 
 @pytest.mark.parametrize(
     ("message", "code"), [("[1, 2, 3]", None), ("no json", 1007), (b"\x01", 1007)]
 )
 def test_json(message: str | bytes, code: int | None) -> None:
-    async def scenario(site: Site) -> None:
-        async with connect(site.ws("/sum")) as client:
-            await client.send(message)
-            if code is None:
-                assert await client.recv() == '{"sum":6}'
-            else:
-                assert (await closing(client))[0] == code
-
-    talk("receiving", scenario)
+    with running("receiving") as site, site.c.websocket("/sum") as ws:
+        ws.send(message)
+        if code is None:
+            assert ws.receive() == '{"sum":6}'
+        else:
+            assert ws.wait_closed() == code
 
 
 def test_binary_where_text_is_asked_for_is_1003() -> None:
-    async def scenario(site: Site) -> None:
-        async with connect(site.ws("/quiz")) as client:
-            await client.send(b"42")
-            await client.recv()
-            assert (await closing(client))[0] == 1003
-
-    talk("receiving", scenario)
+    with running("receiving") as site, site.c.websocket("/quiz") as ws:
+        ws.send(b"42")
+        ws.receive()
+        assert ws.wait_closed() == 1003
 
 
 @pytest.mark.parametrize(("answer", "verdict"), [("42", "right"), ("41", "wrong")])
 def test_an_answer_in_time(answer: str, verdict: str) -> None:
-    async def scenario(site: Site) -> None:
-        async with connect(site.ws("/quiz")) as client:
-            await client.recv()
-            await client.send(answer)
-            assert await client.recv() == verdict
-            assert (await closing(client))[0] == 1000
-
-    talk("receiving", scenario)
+    with running("receiving") as site, site.c.websocket("/quiz") as ws:
+        ws.receive()
+        site.c.clock.advance(59)
+        ws.send(answer)
+        assert ws.receive() == verdict
+        assert ws.wait_closed() == 1000
 
 
 def test_no_answer_in_time() -> None:
-    async def scenario(site: Site) -> None:
-        site.module.PATIENCE = 0.01
-        async with connect(site.ws("/quiz")) as client:
-            assert await closing(client) == (4000, "too slow")
-
-    talk("receiving", scenario)
+    with running("receiving") as site, site.c.websocket("/quiz") as ws:
+        site.c.clock.advance(site.module.PATIENCE)
+        assert closing(ws) == (4000, "too slow")
 
 
 def test_how_a_connection_closed(capsys: pytest.CaptureFixture[str]) -> None:
-    async def scenario(site: Site) -> None:
-        async with connect(site.ws("/count")) as client:
-            await client.send("1")
-            await client.send("2")
-            await client.close(1001, "good night")
-        await eventually(lambda: not site.server.connections)
-
-    talk("receiving", scenario)
+    with running("receiving") as site, site.c.websocket("/count") as ws:
+        ws.send("1")
+        ws.send("2")
+        ws.close(1001, "good night")
+        ws.wait_handler()
     assert capsys.readouterr().out == "2 messages, then 1001 good night\n"
 
 
 def test_what_can_be_sent() -> None:
-    async def scenario(site: Site) -> None:
-        async with connect(site.ws("/hello")) as client:
-            assert await client.recv() == "a str is a text message"
-            assert await client.recv() == b"bytes are a binary message"
-            assert await client.recv() == '{"compact":"JSON, in a text message"}'
-
-    talk("sending", scenario)
+    with running("sending") as site, site.c.websocket("/hello") as ws:
+        assert ws.receive() == "a str is a text message"
+        assert ws.receive() == b"bytes are a binary message"
+        assert ws.receive() == '{"compact":"JSON, in a text message"}'
 
 
 def test_many_messages_arrive_in_order() -> None:
-    async def scenario(site: Site) -> None:
-        async with connect(site.ws("/lines/2000")) as client:
-            assert [line async for line in client] == [f"line {n}" for n in range(2000)]
-
-    talk("sending", scenario)
+    with running("sending") as site, site.c.websocket("/lines/2000") as ws:
+        assert list(ws) == [f"line {n}" for n in range(2000)]
 
 
 def test_sending_and_receiving_at_once() -> None:
-    async def scenario(site: Site) -> None:
-        async with connect(site.ws("/stopwatch")) as client:
-            assert json.loads(await client.recv()) == {"seconds": 0.0}
-            await client.send("reset")
-            assert "seconds" in json.loads(await client.recv())
-        await eventually(lambda: not site.server.calls)
-
-    talk("sending", scenario)
+    with running("sending") as site, site.c.websocket("/stopwatch") as ws:
+        assert ws.receive_json() == {"seconds": 0.0}
+        site.c.clock.advance(0.1)
+        ws.send("reset")
+        assert "seconds" in ws.receive_json()
 
 
 def test_latency() -> None:
-    async def scenario(site: Site) -> None:
-        async with connect(site.ws("/latency")) as client:
-            for _ in range(3):
-                assert str(await client.recv()).endswith(" ms")
-
-    talk("sending", scenario)
+    with running("sending") as site, site.c.websocket("/latency") as ws:
+        for _ in range(3):
+            assert str(ws.receive()).endswith(" ms")
 
 
 def test_a_message_in_parts() -> None:
-    async def scenario(site: Site) -> None:
-        async with connect(site.ws("/report")) as client:
-            parts = [part async for part in client.recv_streaming()]
-        assert len(parts) > 1000
-        assert "".join(map(str, parts)).splitlines()[-1] == "row 999,998001"
-
-    talk("sending", scenario)
+    with running("sending") as site, site.c.websocket("/report") as ws:
+        text = ws.receive_text()
+        assert text.splitlines()[-1] == "row 999,998001"
+        frames = [frame for frame in ws.received_frames if frame.opcode < Opcode.CLOSE]
+    assert len(frames) > 1000
+    assert b"".join(frame.payload for frame in frames).decode() == text
 
 
 @pytest.mark.parametrize("kind", [str, bytes])
 def test_an_upload_in_parts(kind: type) -> None:
     content = "0123456789abcdef" * 200_000
-
-    async def scenario(site: Site) -> None:
-        async with connect(site.ws("/upload")) as client:
-            await client.send(content if kind is str else content.encode())
-            assert await client.recv() == hashlib.sha256(content.encode()).hexdigest()
-
-    talk("uploads", scenario)
+    with running("uploads") as site, site.c.websocket("/upload") as ws:
+        ws.send(content if kind is str else content.encode())
+        assert ws.receive() == hashlib.sha256(content.encode()).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -212,66 +149,52 @@ def test_an_upload_in_parts(kind: type) -> None:
     [(["7"], (1000, "right")), (["1", "2", "3"], (4001, "three wrong guesses"))],
 )
 def test_closing(guesses: list[str], end: tuple[int, str]) -> None:
-    async def scenario(site: Site) -> None:
-        async with connect(site.ws("/guess")) as client:
-            for guess in guesses:
-                await client.send(guess)
-            assert await closing(client) == end
-
-    talk("closing", scenario)
+    with running("closing") as site, site.c.websocket("/guess") as ws:
+        for guess in guesses:
+            ws.send(guess)
+        assert closing(ws) == end
 
 
 def test_cleaning_up() -> None:
-    async def scenario(site: Site) -> None:
-        async with connect(site.ws("/edit/notes")) as client:
-            await client.send('"save"')
-            assert await client.recv() == '{"done":"save"}'
+    with running("closing") as site:
+        with site.c.websocket("/edit/notes") as ws:
+            ws.send('"save"')
+            assert ws.receive() == '{"done":"save"}'
             assert site.module.open_files == {"notes"}
-        await eventually(lambda: not site.module.open_files)
-
-    talk("closing", scenario)
+        assert not site.module.open_files
 
 
 def test_a_handler_that_only_waits_for_the_end(capsys: pytest.CaptureFixture[str]) -> None:
-    async def scenario(site: Site) -> None:
-        async with connect(site.ws("/watch")) as client:
-            await client.recv()
-            await client.close(1000, "enough")
-        await eventually(lambda: not site.server.calls)
-
-    talk("closing", scenario)
+    with running("closing") as site, site.c.websocket("/watch") as ws:
+        ws.receive()
+        ws.close(1000, "enough")
+        ws.wait_handler()
     assert capsys.readouterr().out == "left with 1000 enough\n"
 
 
 @pytest.mark.parametrize("session", ["token-of-ada", "stolen", None])
 def test_only_users_are_let_in(session: str | None) -> None:
-    async def scenario(site: Site) -> None:
-        headers = {"Cookie": f"session={session}"} if session else {}
+    headers = {"Cookie": f"session={session}"} if session else {}
+    with running("joining") as site:
         if session == "token-of-ada":
-            async with connect(site.ws("/account"), additional_headers=headers) as client:
-                assert await client.recv() == "Hello, Ada"
+            with site.c.websocket("/account", headers=headers) as ws:
+                assert ws.receive() == "Hello, Ada"
             return
-        with pytest.raises(InvalidStatus) as refused:
-            await connect(site.ws("/account"), additional_headers=headers)
-        assert refused.value.response.status_code == 401
-        assert refused.value.response.body == b"log in first\n"
-
-    talk("joining", scenario)
+        with pytest.raises(Refused) as refused:
+            site.c.websocket("/account", headers=headers)
+    assert (refused.value.status, refused.value.response.body) == (401, b"log in first\n")
 
 
 def test_a_rejection_with_headers() -> None:
-    async def scenario(site: Site) -> None:
-        async with connect(site.ws("/beta?invited=1")) as client:
-            assert client.response is not None
-            assert client.response.headers["X-Version"] == "2-beta"
-            assert await client.recv() == "welcome"
-        with pytest.raises(InvalidStatus) as refused:
-            await connect(site.ws("/beta"))
-        response = refused.value.response
-        assert (response.status_code, response.body) == (403, b"by invitation only\n")
-        assert response.headers["X-Reason"] == "beta"
-
-    talk("joining", scenario)
+    with running("joining") as site:
+        with site.c.websocket("/beta?invited=1") as ws:
+            assert ws.response.headers["X-Version"] == "2-beta"
+            assert ws.receive() == "welcome"
+        with pytest.raises(Refused) as refused:
+            site.c.websocket("/beta")
+    response = refused.value.response
+    assert (response.status, response.body) == (403, b"by invitation only\n")
+    assert response.headers["X-Reason"] == "beta"
 
 
 @pytest.mark.parametrize(
@@ -282,14 +205,11 @@ def test_a_rejection_with_headers() -> None:
         ([], None, "HEY"),
     ],
 )
-def test_subprotocols(offered: list[Any], chosen: str | None, answer: str) -> None:
-    async def scenario(site: Site) -> None:
-        async with connect(site.ws("/shout"), subprotocols=offered or None) as client:
-            assert client.subprotocol == chosen
-            await client.send("hey")
-            assert await client.recv() == answer
-
-    talk("joining", scenario)
+def test_subprotocols(offered: list[str], chosen: str | None, answer: str) -> None:
+    with running("joining") as site, site.c.websocket("/shout", subprotocols=offered) as ws:
+        assert ws.subprotocol == chosen
+        ws.send("hey")
+        assert ws.receive() == answer
 
 
 @pytest.mark.parametrize(
@@ -304,59 +224,57 @@ def test_subprotocols(offered: list[Any], chosen: str | None, answer: str) -> No
         ("/prices", "null", True),
     ],
 )
-def test_origins(path: str, origin: Any, allowed: bool) -> None:
-    async def scenario(site: Site) -> None:
+def test_origins(path: str, origin: str | None, allowed: bool) -> None:
+    with running("joining") as site:
         if allowed:
-            async with connect(site.ws(path), origin=origin) as client:
-                await client.recv()
+            with site.c.websocket(path, origin=origin) as ws:
+                ws.receive()
             return
-        with pytest.raises(InvalidStatus) as refused:
-            await connect(site.ws(path), origin=origin)
-        assert refused.value.response.status_code == 403
-
-    talk("joining", scenario)
+        with pytest.raises(Refused) as refused:
+            site.c.websocket(path, origin=origin)
+    assert refused.value.status == 403
 
 
 def test_a_route_has_its_own_limits_or_the_apps(caplog: pytest.LogCaptureFixture) -> None:
-    async def scenario(site: Site) -> None:
-        async with connect(site.ws("/images")) as client:
-            await client.send(bytes(1024 * 1024))
-            assert await client.recv() == '{"size":1048576}'
-        async with connect(site.ws("/notes")) as client:
-            await client.send("n" * 65_536)
-            assert await client.recv() == '{"length":65536}'
-            await client.send("n" * 65_537)
-            assert (await closing(client))[0] == 1009
-
     caplog.set_level("INFO")
-    talk("options", scenario)
+    with running("options") as site:
+        with site.c.websocket("/images") as ws:
+            ws.send(bytes(1024 * 1024))
+            assert ws.receive() == '{"size":1048576}'
+            site.c.clock.advance(5)
+            ws.receive_ping()
+        with site.c.websocket("/notes") as ws:
+            ws.send("n" * 65_536)
+            assert ws.receive() == '{"length":65536}'
+            ws.send("n" * 65_537)
+            assert ws.wait_closed() == 1009
     assert "(Limits.max_message_size)" in caplog.text
 
 
 def test_callbacks() -> None:
-    async def scenario(site: Site) -> None:
+    with running("callbacks") as site:
         relay = site.module.Relay
-        async with connect(site.ws("/relay/ada")) as ada, connect(site.ws("/relay/bob")) as bob:
-            await eventually(lambda: len(relay.connected) == 2)
-            await ada.send("hello")
-            assert await bob.recv() == "ada: 'hello'"
-            await bob.send(b"\0")
-            assert await ada.recv() == r"bob: b'\x00'"
-        await eventually(lambda: not relay.connected)
-
-    talk("callbacks", scenario)
+        with site.c.websocket("/relay/ada") as ada, site.c.websocket("/relay/bob") as bob:
+            assert len(relay.connected) == 2
+            ada.send("hello")
+            assert bob.receive() == "ada: 'hello'"
+            bob.send(b"\0")
+            assert ada.receive() == r"bob: b'\x00'"
+        assert not relay.connected
 
 
 def test_a_task_beside_the_handlers() -> None:
-    async def scenario(site: Site) -> None:
-        async with connect(site.ws("/temperature")) as client:
-            first, second = [json.loads(await client.recv())["celsius"] for _ in range(2)]
-            assert second == pytest.approx(first + 0.1)
-        await eventually(lambda: not site.module.app.state.listeners)
+    with running("background") as site:
+        with site.c.websocket("/temperature") as ws:
+            site.c.clock.advance(1)
+            values = [ws.receive_json()["celsius"] for _ in range(10)]
+            for first, second in itertools.pairwise(values):
+                assert second == pytest.approx(first + 0.1)
+        assert not site.module.app.state.listeners
 
-    talk("background", scenario)
 
-
-def test_the_test_that_the_page_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(SNIPPETS)
-    load(SNIPPETS / "test_echo.py").test_echo()
+def test_what_comes_behind_the_end() -> None:
+    with running("closing") as site, site.c.websocket("/guess") as ws:
+        ws.send("7")
+        with pytest.raises(ConnectionClosed, match="1000 right"):
+            ws.receive()
