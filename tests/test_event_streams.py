@@ -190,6 +190,17 @@ def test_it_connects_again_until_204(read: Read, caplog: pytest.LogCaptureFixtur
     assert "without an answer" in rest[1].getMessage()
 
 
+@pytest.mark.parametrize("frame", [chunked, sized])
+def test_what_comes_in_one_read_with_the_end_is_not_lost(
+    read: Read, frame: Callable[[bytes], bytes]
+) -> None:
+    answers = [frame(b"id: %d\ndata: %d\n\n" % (number, number)) for number in range(3)]
+    with serving(*answers, DONE) as (server, url):
+        found = read(url, reconnect=AT_ONCE)
+    assert (found.data, found.reconnects) == (["0", "1", "2"], 2)
+    assert server.last_event_ids() == [None, b"0", b"1", b"2"]
+
+
 @pytest.mark.parametrize("options", [{"body": "x"}, {"method": "QUERY"}, {"reconnect": False}])
 def test_what_is_not_get_is_not_sent_again_unasked(read: Read, options: dict[str, Any]) -> None:
     with serving(until_close(b"data: x\n\n")) as (server, url):

@@ -61,7 +61,7 @@ class EventStream(EventStreamBase):
     async def __aenter__(self) -> Self:
         self._entered = True
         try:
-            while self.state not in (OPEN, CLOSED):
+            while not self._opened():
                 await self._advance()
         except BaseException:
             await self.close()

@@ -155,6 +155,10 @@ class EventStreamBase:
             return reconnect
         return Reconnect() if reconnect else None
 
+    def _opened(self) -> bool:
+        """Tell whether entering it is over: it has been open, for however short, or never will."""
+        return self._source.connections > 0 or self._source.state is SourceState.CLOSED
+
     def _begin(self) -> Opening:
         """Give the next attempt to connect.
 

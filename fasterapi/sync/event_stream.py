@@ -62,7 +62,7 @@ class SyncEventStream(EventStreamBase):
         self._entered = True
         try:
             with self._reading:
-                while self.state not in (OPEN, CLOSED):
+                while not self._opened():
                     self._advance()
         except BaseException:
             self.close()
