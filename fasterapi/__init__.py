@@ -15,7 +15,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .aio import EventStream, Server, SSEConnection, WebSocket, connect, events, serve
-    from .app import App
+    from .app import App, broadcast
     from .errors import (
         ConcurrentReceive,
         ConnectionClosed,
@@ -45,7 +45,7 @@ _HOMES = {
     "aio": (
         "EventStream", "SSEConnection", "Server", "WebSocket", "connect", "events", "serve",
     ),
-    "app": ("App",),
+    "app": ("App", "broadcast"),
     "errors": (
         "ConcurrentReceive", "ConnectionClosed", "EventStreamError", "FasterAPIError",
         "HTTPError", "HandshakeError", "InvalidMessage", "InvalidResponse", "LocalProtocolError",
@@ -61,12 +61,12 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "SAME_ORIGIN", "App", "Compression", "ConcurrentReceive", "ConnectionClosed",
-    "EventStream", "EventStreamError", "FasterAPIError", "HTTPError", "HandshakeError",
-    "InvalidMessage", "InvalidResponse", "Limits", "LocalProtocolError", "ProxyError",
-    "Reconnect", "RedirectError", "Request", "Response", "SSEConnection", "Server",
-    "ServerSentEvent", "State", "SyncEventStream", "SyncSSEConnection", "SyncWebSocket",
-    "WebSocket", "__deflate__", "__impl__", "__version__", "connect", "events", "serve",
+    "SAME_ORIGIN", "App", "Compression", "ConcurrentReceive", "ConnectionClosed", "EventStream",
+    "EventStreamError", "FasterAPIError", "HTTPError", "HandshakeError", "InvalidMessage",
+    "InvalidResponse", "Limits", "LocalProtocolError", "ProxyError", "Reconnect", "RedirectError",
+    "Request", "Response", "SSEConnection", "Server", "ServerSentEvent", "State", "SyncEventStream",
+    "SyncSSEConnection", "SyncWebSocket", "WebSocket", "__deflate__", "__impl__", "__version__",
+    "broadcast", "connect", "events", "serve",
 ]  # fmt: skip
 
 

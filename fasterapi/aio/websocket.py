@@ -16,6 +16,7 @@ from ..errors import ConcurrentReceive, ConnectionClosed, LocalProtocolError
 from ..limits import FREE_BURST, MAX_BURST, MESSAGE_OVERHEAD
 from ..protocol.events import Event, Fragment
 from ..protocol.headers import HeaderPairs
+from ..protocol.prepared import PreparedMessage
 from .carrier import WebSocketProtocol
 from .wakeup import Resumption, resume
 
@@ -334,6 +335,22 @@ class WebSocket(WebSocketBase):
     def _flush(self) -> None:
         if self._channel is not None:
             self._channel.flush()
+
+    def _send_prepared(self, message: PreparedMessage) -> bool:
+        channel = self._channel
+        if channel is None or not self._takes_prepared():
+            return False
+        if channel._paused:
+            self._check_buffer()
+            if channel.aborted:
+                return False
+        connection = channel.connection
+        connection.send_prepared(message)
+        if connection.queued > channel.limits.write_high_water:
+            channel.flush()
+        else:
+            channel.flush_soon()
+        return True
 
     def _check_buffer(self) -> None:
         channel = self._channel

@@ -7,7 +7,8 @@ two adapters' sessions share. Here are no sockets, no loop, no threads and no cl
 from __future__ import annotations
 
 from .app import App, Match
+from .broadcast import broadcast
 from .handlers import Handler, Style
 from .routing import Route, RouteKind
 
-__all__ = ["App", "Handler", "Match", "Route", "RouteKind", "Style"]
+__all__ = ["App", "Handler", "Match", "Route", "RouteKind", "Style", "broadcast"]

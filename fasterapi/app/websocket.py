@@ -19,6 +19,7 @@ from ..protocol.handshake import ServerHandshake
 from ..protocol.headers import HeaderPairs
 from ..protocol.http import Request, Response
 from ..protocol.keepalive import Keepalive
+from ..protocol.prepared import PreparedMessage
 from ..protocol.state import OPEN, State
 from .exchange import Exchange
 from .handlers import NO_PARAMS
@@ -112,6 +113,15 @@ class WebSocketBase:
     def _answered_ping(self, payload: bytes, latency: float) -> None:
         """A ping of ours is answered."""
         raise NotImplementedError
+
+    def _send_prepared(self, message: PreparedMessage) -> bool:
+        """Send a message that goes to many, without waiting; tell whether it was queued."""
+        raise NotImplementedError
+
+    def _takes_prepared(self) -> bool:
+        """Tell whether a message can be sent now, whatever state the handler has left it in."""
+        connection = self._connection
+        return connection is not None and connection.state is OPEN and not connection.midway
 
     # -------------------------------------------------------------------------- properties
 

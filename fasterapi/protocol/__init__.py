@@ -9,10 +9,10 @@ any server or client: see ``WebSocketConnection`` for one connection, ``ServerHa
 half.
 
 In reading order: ``codes``, ``events``, ``state``, ``masking``, ``frames``, ``messages``,
-``extensions``, ``deflating``, ``deflate``, ``keepalive``, ``flow``, ``backlog``, ``sending``,
-``lifetime``, ``receiving``, ``connection``, ``headers``, ``http``, ``origin``, ``uri``,
-``handshake``, ``client_handshake``, ``sse``, ``sse_parser``, ``reconnect``, ``attempts``,
-``event_source``.
+``extensions``, ``deflating``, ``deflate``, ``prepared``, ``keepalive``, ``flow``, ``backlog``,
+``outgoing``, ``sending``, ``lifetime``, ``receiving``, ``connection``, ``headers``, ``http``,
+``origin``, ``uri``, ``handshake``, ``client_handshake``, ``sse``, ``sse_parser``, ``reconnect``,
+``attempts``, ``event_source``.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ from .headers import Headers
 from .http import Request, Response
 from .keepalive import Keepalive
 from .origin import SAME_ORIGIN, Origins, is_allowed_origin
+from .prepared import PreparedMessage
 from .reconnect import Backoff, Reconnect
 from .sse import ServerSentEvent, format_event
 from .sse_parser import EventStreamParser
@@ -68,9 +69,10 @@ __all__ = [
     "EventSource", "EventStreamError", "EventStreamParser", "Extension", "ExtensionFactory",
     "ExtensionOffer", "FasterAPIError", "Fragment", "Frame", "FrameError", "HandshakeError",
     "Headers", "Keepalive", "Limits", "LocalProtocolError", "MessageTooBig", "Opcode", "Origins",
-    "PayloadError", "PerMessageDeflate", "Ping", "PolicyError", "Pong", "ReceiveQueue", "Reconnect",
-    "RemoteProtocolError", "Request", "Response", "Role", "ServerHandshake", "ServerSentEvent",
-    "SourceState", "SourceTrigger", "State", "Trigger", "WebSocketConnection", "WriteProgress",
-    "accept_key", "format_event", "format_extensions", "is_allowed_origin", "is_event_stream",
-    "is_sendable", "is_websocket_request", "negotiate", "next_state", "parse_extensions",
+    "PayloadError", "PerMessageDeflate", "Ping", "PolicyError", "Pong", "PreparedMessage",
+    "ReceiveQueue", "Reconnect", "RemoteProtocolError", "Request", "Response", "Role",
+    "ServerHandshake", "ServerSentEvent", "SourceState", "SourceTrigger", "State", "Trigger",
+    "WebSocketConnection", "WriteProgress", "accept_key", "format_event", "format_extensions",
+    "is_allowed_origin", "is_event_stream", "is_sendable", "is_websocket_request", "negotiate",
+    "next_state", "parse_extensions",
 ]  # fmt: skip

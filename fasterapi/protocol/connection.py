@@ -16,8 +16,9 @@ the last thing that ``data_to_send`` hands out, so answers to earlier messages g
 Whoever answers later (in a task or a thread) calls ``data_to_send(hold_close=True)`` until its
 reader has reached the ``Closed`` event.
 
-The class is made in three steps, a file each: what is sent (``sending``), how long it lives and how
-it ends (``lifetime``), what is received (``receiving``). They share one object and its slots.
+The class is made in steps, a file each: what waits to be written (``outgoing``), what is sent
+(``sending``), how long it lives and how it ends (``lifetime``), what is received (``receiving``).
+They share one object and its slots.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from collections.abc import Callable, Sequence
 from ..limits import DEFAULT_LIMITS, Limits
 from .extensions import Extension
 from .keepalive import Keepalive
+from .outgoing import Role
 from .receiving import Receiving
-from .sending import Role
 
 __all__ = ["Role", "WebSocketConnection"]
 

@@ -9,6 +9,7 @@ for, and who asks for compression, is not known here.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Hashable
 from typing import Any
 
 from .._speedups.deflate import FULL_FLUSH, SYNC_FLUSH, InflateError, new_deflater, new_inflater
@@ -24,6 +25,7 @@ _TAIL = b"\x00\x00\xff\xff"
 _ENDS = (_TAIL, b"\x00" + _TAIL)
 """What may stand behind a final block, with the tail put back (section 7.2.3.4)."""
 _PIECE = 64 * 1024
+_PLAIN = "as it is"
 _KEPT = 4
 """Compressors of one window that are kept for the next messages: as many threads rarely send at
 once, and whoever is left without one makes one."""
@@ -35,18 +37,21 @@ class DeflaterPool:
     Args:
         level: zlib's effort.
         memory_level: zlib's memory for its tables.
+
+    Attributes:
+        parameters: Both.
     """
 
-    __slots__ = ("_free", "_level", "_memory_level")
+    __slots__ = ("_free", "parameters")
 
     def __init__(self, level: int, memory_level: int) -> None:
-        self._level = level
-        self._memory_level = memory_level
+        self.parameters = level, memory_level
         self._free: dict[int, deque[Any]] = {}
 
     def make(self, bits: int) -> Any:
         """Make a compressor with a window of this size."""
-        return new_deflater(self._level, bits, self._memory_level)
+        level, memory_level = self.parameters
+        return new_deflater(level, bits, memory_level)
 
     def borrow(self, bits: int) -> Any:
         """Take one that remembers nothing."""
@@ -123,6 +128,14 @@ class Deflate(Extension):
             # Whatever an implementation makes of nothing, a byte says it (section 7.2.3.6).
             data = data[: -len(_TAIL)] if payload else b"\x00"
         return Frame(opcode, data, fin, rsv)
+
+    def shares(self, size: int, compress: bool | None) -> Hashable | None:
+        """Share what is not compressed, and without context also what is."""
+        if compress is None:
+            compress = size >= self.minimum_size
+        if not compress or self._send_bits is None:
+            return _PLAIN
+        return None if self._send_context else (self._pool.parameters, self._send_bits)
 
     def _begin(self) -> Any:
         bits = self._send_bits

@@ -8,7 +8,7 @@ elements, parsed here. This file must not know any particular extension.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -85,6 +85,20 @@ class Extension:
             compress: The caller's wish for this message; ``None`` leaves it to the extension.
         """
         raise NotImplementedError
+
+    def shares(self, size: int, compress: bool | None) -> Hashable | None:
+        """Tell with whom a whole message that is sent is encoded alike.
+
+        Args:
+            size: Bytes of the message.
+            compress: As in ``encode``.
+
+        Returns:
+            What it depends on beside the message: what one of two extensions with equal values
+            encodes may be sent by the other. ``None``, and so it is unless overridden, if it
+            depends on this connection's state, or changes it.
+        """
+        return None
 
 
 class ExtensionFactory(Protocol):

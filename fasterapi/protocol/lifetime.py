@@ -12,7 +12,8 @@ from .codes import CloseCode
 from .events import Closed, Event
 from .frames import MAX_REASON, build_close
 from .keepalive import Keepalive, KeepaliveTimer
-from .sending import Role, Sending
+from .outgoing import Role
+from .sending import Sending
 from .state import State, Trigger
 
 __all__ = ["Lifetime"]

@@ -17,6 +17,7 @@ from ..app.log import log_fault
 from ..app.websocket import WebSocketBase
 from ..errors import ConcurrentReceive, ConnectionClosed
 from ..protocol.events import Event, Fragment
+from ..protocol.prepared import PreparedMessage
 from ..protocol.state import OPEN
 from .stream import ByteStream
 
@@ -295,6 +296,22 @@ class BlockingSession(WebSocketBase):
             self._stream.rest()
             return True
         return self._write()
+
+    def _send_prepared(self, message: PreparedMessage) -> bool:
+        with self._lock:
+            connection = self._connection
+            if connection is None or self.lost or not self._takes_prepared():
+                return False
+            most = self._limits.max_write_buffer
+            if connection.queued > most:
+                self.give_up(
+                    f"it reads too slowly, {connection.queued} bytes wait to be sent, over "
+                    f"Limits.max_write_buffer ({most})"
+                )
+                return False
+            connection.send_prepared(message)
+            self._write()
+            return True
 
     def _queued(self) -> int:
         return self._connection.queued if self._connection is not None else 0
