@@ -44,6 +44,7 @@ PEERS = (
 NEEDS = {
     "bare": "os",
     "sse-starlette": "sse_starlette",
+    "uvicorn-fasterapi": "uvicorn",
     "uvicorn-sansio": "uvicorn",
     "uvicorn-wsproto": "uvicorn",
 }

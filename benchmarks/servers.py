@@ -181,6 +181,11 @@ async def uvicorn_wsproto(port: int) -> None:
     await _uvicorn(asgi, port, "wsproto")
 
 
+async def uvicorn_fasterapi(port: int) -> None:
+    """With our class."""
+    await _uvicorn(asgi, port, "fasterapi.contrib.uvicorn:WebSocketProtocol")
+
+
 async def fastapi(port: int) -> None:
     """FastAPI's WebSocket and its streaming response, on uvicorn as FastAPI installs it."""
     from .fastapi_app import app
@@ -278,6 +283,7 @@ ECHO: dict[str, Any] = {
     "fasterapi-threads": fasterapi_threads,
     "websockets": websockets,
     "aiohttp": aiohttp,
+    "uvicorn-fasterapi": uvicorn_fasterapi,
     "uvicorn-sansio": uvicorn_sansio,
     "uvicorn-wsproto": uvicorn_wsproto,
     "fastapi": fastapi,

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 __all__ = [
-    "DEFAULT_LIMITS", "FREE_BURST", "MAX_BURST", "MAX_INTERIM_RESPONSES", "MAX_OPEN_PINGS",
-    "MAX_REFUSAL", "MAX_RETRY_DELAY", "MESSAGE_OVERHEAD", "MIN_RETRY_DELAY", "REFUSAL_TIMEOUT",
-    "STEADY_TIME", "STREAM_PIECE", "Limits",
+    "DEFAULT_LIMITS", "FREE_BURST", "MAX_BURST", "MAX_FORWARDED_HEAD", "MAX_FORWARDED_HEADERS",
+    "MAX_INTERIM_RESPONSES", "MAX_OPEN_PINGS", "MAX_REFUSAL", "MAX_RETRY_DELAY",
+    "MESSAGE_OVERHEAD", "MIN_RETRY_DELAY", "REFUSAL_TIMEOUT", "STEADY_TIME",
+    "STREAM_PIECE", "Limits",
 ]  # fmt: skip
 
 KIB = 1024
@@ -28,6 +29,13 @@ takes, once more than ``FREE_BURST`` bytes are queued."""
 
 FREE_BURST = 4 * KIB
 """Bytes that may be queued in one turn of the event loop before anybody counts the sends."""
+
+MAX_FORWARDED_HEAD = 256 * KIB
+"""Bytes of a request head, and of each of its lines, that another server has taken and hands on:
+more than any of them takes by default (uvicorn 64 KiB, hypercorn 16 KiB)."""
+
+MAX_FORWARDED_HEADERS = 1024
+"""Header fields of such a head."""
 
 MAX_OPEN_PINGS = 64
 """Pings of ours that may wait for a pong; older ones are forgotten."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ..app.websocket import Received, WebSocketBase
 from ..errors import ConcurrentReceive, ConnectionClosed, LocalProtocolError
@@ -46,6 +46,8 @@ class WebSocket(WebSocketBase):
     __slots__ = (
         "_burst", "_channel", "_close_waiters", "_http", "_pings", "_resumption", "_waiter",
     )  # fmt: skip
+
+    _carrier: ClassVar[type[WebSocketProtocol]] = WebSocketProtocol
 
     def __init__(self, *args: Any, http: Channel, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -321,7 +323,7 @@ class WebSocket(WebSocketBase):
     def _attach(self, rest: bytes) -> None:
         assert self._http is not None
         assert self._connection is not None
-        self._channel = channel = WebSocketProtocol(self, self._connection, self._http)
+        self._channel = channel = self._carrier(self, self._connection, self._http)
         self._http = None
         channel.resume_reading()
         if rest:
