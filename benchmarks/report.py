@@ -15,6 +15,7 @@ COLUMNS = {
     "echo": {"cpu": "CPU, us", "rate": "messages/s", "p50": "p50, us", "p99": "p99, us"},
     "large": {"cpu": "CPU, us", "rate": "messages/s", "p50": "p50, us", "p99": "p99, us"},
     "events": {"cpu": "CPU, us", "rate": "events/s"},
+    "clients": {"cpu": "CPU, us", "rate": "events/s"},
     "idle": {"kib": "memory, KiB", "cpu": "CPU of a handshake, us", "rate": "handshakes/s"},
 }
 OURS = "fasterapi"
@@ -69,8 +70,9 @@ def figure(value: float) -> str:
 def table(columns: dict[str, str], samples: dict[str, Sample]) -> str:
     """Write samples as a table; CPU is given relative to ours too."""
     ours = samples.get(OURS, {}).get("cpu")
+    subject = "client" if columns is COLUMNS["clients"] else "server"
     lines = [
-        f"| server | {' | '.join(columns.values())} | CPU, ours = 1 |",
+        f"| {subject} | {' | '.join(columns.values())} | CPU, ours = 1 |",
         "|---" + "|--:" * (len(columns) + 1) + "|",
     ]
     for name, sample in samples.items():

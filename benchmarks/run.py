@@ -1,4 +1,4 @@
-"""Measures our servers beside others: ``make bench``, or ``python -m benchmarks.run``.
+"""Measures our servers and clients beside others: ``make bench``, or ``python -m benchmarks.run``.
 
 What counts is the server's CPU time for a message, as the kernel accounts for it, and the ratio
 between servers in one run; throughput depends on the load generator and on what else the machine
@@ -28,6 +28,7 @@ from statistics import median
 from typing import Any
 
 from . import report
+from .event_clients import CLIENTS
 from .servers import ECHO, EVENTS
 
 HERE = Path(__file__).parent
@@ -90,6 +91,16 @@ def resident(pid: int) -> int:
     return sum(int(state.partition("VmRSS:")[2].split()[0]) for state in states)
 
 
+def wait_for(port: int) -> None:
+    """Wait until a server listens."""
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            break
+        except OSError:
+            time.sleep(0.05)
+
+
 @contextmanager
 def serving(name: str, loop: str) -> Iterator[tuple[int, int]]:
     """Run a server on the first core; give its pid and port."""
@@ -105,12 +116,7 @@ def serving(name: str, loop: str) -> Iterator[tuple[int, int]]:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.05)
+        wait_for(port)
         yield process.pid, port
     finally:
         os.killpg(process.pid, signal.SIGKILL)  # a server may have started others
@@ -171,6 +177,29 @@ def measure_idle(name: str, loop: str, connections: int) -> Sample:
         for process in (warm, held):
             process.communicate()
         return sample
+
+
+def measure_client(name: str, per_chunk: int, events: int) -> Sample:
+    """Give one sample of a client that reads one event stream."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    module = [sys.executable, "-m", "benchmarks.event_clients"]
+    numbers = [str(per_chunk), str(events)]
+    server = subprocess.Popen(
+        ["taskset", "-c", "0", *module, "serve", port, *numbers], cwd=HERE.parent
+    )
+    try:
+        wait_for(int(port))
+        command = ["taskset", "-c", str(max(os.sched_getaffinity(0))), *module, name, port]
+        done = subprocess.run(
+            command, cwd=HERE.parent, capture_output=True, text=True, timeout=120, check=True
+        )
+    finally:
+        server.kill()
+        server.wait()
+    cpu, rate = map(float, done.stdout.split())
+    return {"cpu": cpu, "rate": rate}
 
 
 def rounds(names: list[str], count: int, sample: Callable[[str], Sample]) -> dict[str, Sample]:
@@ -255,6 +284,14 @@ def plan(parts: list[str], loop: str, count: int, scale: int) -> Iterator[tuple[
                 lambda name: measure_events(name, loop, 16, 400_000 // min(scale, 4)),
             ),
         )
+    streams = (("190 events in each chunk", 190, 400_000), ("one event in each chunk", 1, 100_000))
+    for title, per_chunk, number in streams if "clients" in parts else ():
+        numbers = (per_chunk, number // min(scale, 4))
+        yield (
+            f"Clients: one event stream, {title}",
+            "clients",
+            lambda n=numbers: rounds(list(CLIENTS), count, lambda name: measure_client(name, *n)),
+        )
     if "idle" in parts:
         names = [name for name in echo if name != "fasterapi-threads"]
         yield (
@@ -275,7 +312,7 @@ def main() -> None:
     add("--loop", default="uvloop", help=f"by comma: {', '.join(LOOPS)}; or all (%(default)s)")
     add("--rounds", type=int, default=3, help="samples of each figure (%(default)s)")
     add("--quick", action="store_true", help="a tenth of the messages, one round")
-    add("--only", default="echo,large,events,idle,micro", help="by comma (%(default)s)")
+    add("--only", default="echo,large,events,clients,idle,micro", help="by comma (%(default)s)")
     add("--publish", action="store_true", help="put tables and a plot into the docs")
     options = parser.parse_args()
     loops = LOOPS if options.loop == "all" else options.loop.split(",")
@@ -292,7 +329,8 @@ def main() -> None:
         # On the loops that fewer people use, what differs between loops is enough.
         wanted = parts if loop == loops[0] else [part for part in parts if part == "echo"]
         for title, kind, take in plan(wanted, loop, count, scale):
-            table = results.add(title, kind, loop, take())
+            where = "asyncio" if kind == "clients" else loop
+            table = results.add(title, kind, where, take())
             print(f"{table}\n", flush=True)
     if "micro" in parts:
         print(results.add_micro(measure_micro(options.quick)))
