@@ -12,9 +12,10 @@ from fasterapi.app import App, Match, Style
 from fasterapi.protocol import Request
 
 EXAMPLES = Path(__file__).parent / "examples"
+TEST_CLIENT = Path(__file__).parents[1] / "testing" / "examples" / "typed.py"
 
 
-def check(name: str, cache: Path, *options: str) -> list[str]:
+def check(name: str | Path, cache: Path, *options: str) -> list[str]:
     """Run mypy as a user without configuration would; give its complaints about a file."""
     api = pytest.importorskip("mypy.api")
     path = EXAMPLES / name
@@ -22,7 +23,7 @@ def check(name: str, cache: Path, *options: str) -> list[str]:
         ["--config-file=", f"--cache-dir={cache}", "--no-error-summary", *options, str(path)]
     )
     assert err == ""
-    return [re.sub(rf"^.*{re.escape(name)}:", "", line) for line in out.splitlines()]
+    return [re.sub(rf"^.*{re.escape(path.name)}:", "", line) for line in out.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +43,16 @@ def test_handlers_keep_their_types(cache: Path) -> None:
     assert check("typed.py", cache, "--strict") == []
 
 
-def test_mistakes_are_found(cache: Path) -> None:
-    source = (EXAMPLES / "mistyped.py").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("path", "number"), [(EXAMPLES / "mistyped.py", 10), (TEST_CLIENT, 9)])
+def test_mistakes_are_found(cache: Path, path: Path, number: int) -> None:
+    source = path.read_text(encoding="utf-8")
     expected = {
-        (number, found[1])
-        for number, line in enumerate(source.splitlines(), 1)
+        (line_number, found[1])
+        for line_number, line in enumerate(source.splitlines(), 1)
         if (found := re.search(r"# mistake: (\S+)", line))
     }
-    assert len(expected) == 10
-    complaints = check("mistyped.py", cache, "--strict", "--hide-error-context")
+    assert len(expected) == number
+    complaints = check(path, cache, "--strict", "--hide-error-context")
     errors = [re.fullmatch(r"(\d+): error: .*\[([\w-]+)\]", line) for line in complaints]
     assert {(int(error[1]), error[2]) for error in errors if error} == expected
 
