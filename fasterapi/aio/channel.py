@@ -270,6 +270,12 @@ class Channel(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The transport is gone; whoever waits goes on."""
         self.lost = True
+        if isinstance(error, TimeoutError):  # the system's, for which the server has set a time
+            log_fault(
+                self.client,
+                "lost: it acknowledged nothing for Limits.write_timeout "
+                f"({self.limits.write_timeout:g} s), or answers no more",
+            )
         self._paused = False
         self._progress = None
         self.server.timers.cancel(self)

@@ -321,3 +321,22 @@ def test_a_stopping_server_says_goodbye_and_hangs_up_on_who_heard_it_before(run:
         await turns()
 
     run(main())
+
+
+def test_a_peer_that_the_system_gave_up_is_told_of(
+    run: Runner, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "fasterapi")
+
+    async def main() -> None:
+        for error in (TimeoutError(110, "Connection timed out"), ConnectionResetError(), None):
+            line = Line(network())
+            line.wire.lose(error)
+            await turns()
+            assert line.lost
+
+    run(main())
+    assert caplog.messages == [
+        "192.0.2.1:4711: lost: it acknowledged nothing for Limits.write_timeout (10 s), "
+        "or answers no more"
+    ]
