@@ -16,8 +16,8 @@ RECIPE   := pyproject.toml setup.py fasterapi/_version.py $(KERNELS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-pure test-uvloop sanitize lint format types coverage conformance conformance-docker \
-	bench build clean
+.PHONY: help demo test test-pure test-uvloop sanitize lint format types coverage conformance \
+	conformance-clients conformance-docker bench build clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' \
@@ -75,6 +75,16 @@ conformance: $(VENV)/.installed-test ## Run the Autobahn cases, graded strictly,
 		then FASTERAPI_IMPL=c $(BIN)/python conformance/run.py --processes $(PROCESSES) $(ARGS); \
 		elif [ -n "$(FASTERAPI_REQUIRE_ALL)" ]; then exit 1; \
 		else echo "not run: they are not built here"; fi
+	@$(MAKE) --no-print-directory conformance-clients ARGS=
+
+# All cases but those of compression, and of these a sample: with all of them, add minutes a client.
+SAMPLE := $(foreach case,12.*.1 12.*.10 13.*.1 13.*.10,--cases '$(case)')
+conformance-clients: $(VENV)/.installed-test ## Have both clients take the cases (ARGS="--client sync")
+	@for client in aio sync; do \
+		echo "client: $$client"; \
+		$(BIN)/python conformance/run_client.py --client $$client --parallel 4 --no-deflate $(ARGS) && \
+		$(BIN)/python conformance/run_client.py --client $$client --parallel 4 $(SAMPLE) || exit 1; \
+		done
 
 conformance-docker: $(VENV)/.installed-test ## The same with Autobahn's own runner, in Docker
 	@$(BIN)/python conformance/run.py --docker $(ARGS)

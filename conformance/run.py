@@ -133,7 +133,11 @@ def run_cases(
     Raises:
         RunError: If they have not ended after ``RUN_TIMEOUT`` seconds.
     """
-    results = asyncio.run(_fuzz(address, list(patterns) or None, parallel, list(excluded)))
+    return to_report(asyncio.run(_fuzz(address, list(patterns) or None, parallel, list(excluded))))
+
+
+def to_report(results: Sequence[CaseResult]) -> Report:
+    """Bring kosoku's results into the form of Autobahn's index."""
     return {
         result.case_id: {
             "behavior": result.behavior.value,
