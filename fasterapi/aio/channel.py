@@ -271,7 +271,7 @@ class Channel(asyncio.Protocol):
         """The transport is gone; whoever waits goes on."""
         self.lost = True
         if isinstance(error, TimeoutError):  # the system's, for which the server has set a time
-            log_fault(
+            self.server.fault(
                 self.client,
                 "lost: it acknowledged nothing for Limits.write_timeout "
                 f"({self.limits.write_timeout:g} s), or answers no more",
