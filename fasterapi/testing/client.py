@@ -20,8 +20,8 @@ from .events import AsyncTestEventStream
 from .host import Host
 from .http import Exchange, Refused, Reply, RequestOptions, to_body
 from .server import Wire
-from .session import Opening
-from .websocket import CLIENT_LIMITS, AsyncTestWebSocket
+from .session import CLIENT_LIMITS, Opening
+from .websocket import AsyncTestWebSocket
 
 if TYPE_CHECKING:
     from ..app import App

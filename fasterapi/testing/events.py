@@ -10,7 +10,7 @@ from ..errors import FasterAPIError
 from ..protocol.sse import ServerSentEvent
 from ..protocol.sse_parser import EventStreamParser
 from .http import Exchange, Refused, Reply
-from .session import Session
+from .session import CLIENT_LIMITS, Session
 
 if TYPE_CHECKING:
     from .host import Host
@@ -34,7 +34,7 @@ class AsyncTestEventStream(Session):
     def __init__(self, host: Host, wire: Wire, name: str, exchange: Exchange) -> None:
         super().__init__(host, wire, name)
         self._exchange = exchange
-        self._parser = EventStreamParser()
+        self._parser = EventStreamParser(limits=CLIENT_LIMITS)
         self._events: deque[ServerSentEvent] = deque()
         self._received = 0
         self._over = False

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .clock import turn
 from .http import Exchange
 from .server import MemoryServer, Wire
-from .waiting import Watch, describe_call
+from .waiting import Watch, describe_call, describe_task
 
 if TYPE_CHECKING:
     from ..app import App
@@ -25,6 +25,8 @@ __all__ = ["Host", "LeftBehind"]
 _QUIET_TURNS = 12
 """Turns of the loop without a byte or a handler's end, after which nothing is under way."""
 _MOST_TURNS = 2000
+_CUT = 2.0
+"""Seconds that a shutdown may take beyond the grace, for handlers that are being cancelled."""
 _POOLS = ("fasterapi-", "asyncio_", "ThreadPoolExecutor-")
 """How the threads are called that wait for the next job of a pool, and end by themselves."""
 
@@ -77,6 +79,7 @@ class Host:
 
         Raises:
             RuntimeError: If it has been started before.
+            TimeoutError: If it takes too long.
             Exception: What its lifespan raised.
         """
         if self._life is not None:
@@ -89,10 +92,15 @@ class Host:
         started: asyncio.Future[None] = loop.create_future()
         # In a task of its own: a lifespan may hold what is to be left in the task that entered it.
         self._life = loop.create_task(self._live(started), name="the app's lifespan")
-        await asyncio.wait([self._life, started], return_when=asyncio.FIRST_COMPLETED)
-        if not started.done():
-            loop.set_exception_handler(self._handler)
-            await self._life
+        self._life.add_done_callback(lambda _: self._changed())
+        started.add_done_callback(lambda _: self._changed())
+        try:
+            await self._wait_life(started.done, "start-up", self.watch.timeout)
+            if not started.done():
+                await self._life  # for what it has raised
+        finally:
+            if not started.done():
+                loop.set_exception_handler(self._handler)
 
     async def stop(self, error: BaseException | None) -> None:
         """End every connection and run the app's shutdown.
@@ -108,8 +116,13 @@ class Host:
         for wire in self._wires:
             wire.drop()
         self._leave.set()
-        await asyncio.wait([self._life])
-        failure = self._life.exception()
+        failure: BaseException | None = None
+        try:
+            seconds = self.watch.timeout + self.grace + _CUT
+            await self._wait_life(self._life.done, "shutdown", seconds)
+            failure = self._life.exception()
+        except TimeoutError as late:
+            failure = late
         left = await self._left_behind() if self._checks else []
         asyncio.get_running_loop().set_exception_handler(self._handler)
         crashes = list(self.server.crashes) if self._raises else []
@@ -128,6 +141,22 @@ class Host:
         async with self.server:
             started.set_result(None)
             await self._leave.wait()
+
+    async def _wait_life(self, done: Callable[[], bool], what: str, seconds: float) -> None:
+        """Wait for the start-up or the shutdown; end what takes too long."""
+        life = self._life
+        assert life is not None
+        try:
+            await self.watch.wait(
+                lambda: done() or life.done(),
+                seconds,
+                f"end of the app's {what}",
+                lambda: describe_task(life),
+            )
+        except TimeoutError:
+            life.cancel()
+            await self.settle()
+            raise
 
     async def _left_behind(self) -> list[str]:
         """Name what is still there after the shutdown."""
@@ -197,7 +226,9 @@ class Host:
             # From then on its deadlines count: they begin when a thread has said that it accepts.
             await self.watch.wait(lambda: not wire.is_http, timeout, f"start of {name}", so_far)
         else:
-            await self.watch.wait(lambda: wire.call is None, timeout, f"end of {name}", so_far)
+            with suppress(TimeoutError):  # it may go on, behind its answer or without its client
+                seconds = self.grace if timeout is None else min(timeout, self.grace)
+                await self.watch.wait(lambda: wire.call is None, seconds, f"end of {name}", so_far)
             self.raise_crash()
             wire.close()
             await self.settle()

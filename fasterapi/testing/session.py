@@ -6,13 +6,17 @@ from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from ..limits import Limits
 from .waiting import describe_call
 
 if TYPE_CHECKING:
     from .host import Host
     from .server import Wire
 
-__all__ = ["Opening", "Session"]
+__all__ = ["CLIENT_LIMITS", "Opening", "Session"]
+
+CLIENT_LIMITS = Limits(max_message_size=1 << 40, max_fragments=1 << 40, max_event_size=1 << 40)
+"""What a server may cost a test: all that it wants to, unless a test says otherwise."""
 
 S = TypeVar("S", bound="Session")
 

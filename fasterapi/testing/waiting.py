@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import sysconfig
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import CodeType, FrameType
+from types import AsyncGeneratorType, CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..aio.handlers import Call
 
-__all__ = ["Watch", "describe_call"]
+__all__ = ["Watch", "describe_call", "describe_task"]
 
 _PACKAGE = str(Path(__file__).parents[1])
 _STANDARD = sysconfig.get_path("stdlib")
@@ -94,11 +95,18 @@ def describe_call(call: Call | None) -> str:
     """Say whether a handler is at work, and where in its code it stands."""
     if call is None:
         return "no handler is at work"
-    frame = _frame_of_task(call) if call.task is not None else _frame_of_thread(call)
-    name = f"the handler {call.route.handler.name.rpartition('.')[2]}() is at work"
-    if frame is None:
-        return name
-    return f"{name}, at {frame.f_code.co_filename}:{frame.f_lineno}"
+    frame = _frame_of_task(call.task) if call.task is not None else _frame_of_thread(call)
+    name = call.route.handler.name.rpartition(".")[2]
+    return f"the handler {name}() is at work{_place(frame)}"
+
+
+def describe_task(task: asyncio.Task[Any]) -> str:
+    """Say where a task stands, in the code of an app."""
+    return f"{task.get_name()} is at work{_place(_frame_of_task(task))}"
+
+
+def _place(frame: FrameType | None) -> str:
+    return "" if frame is None else f", at {frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def _is_theirs(code: CodeType) -> bool:
@@ -107,17 +115,25 @@ def _is_theirs(code: CodeType) -> bool:
     return not standard and not name.startswith(_PACKAGE)
 
 
-def _frame_of_task(call: Call) -> FrameType | None:
-    """Find the innermost frame of a suspended handler that is no library's."""
-    assert call.task is not None
+def _frame_of_task(task: asyncio.Task[Any]) -> FrameType | None:
+    """Find the innermost frame of a suspended task that is no library's."""
     found: FrameType | None = None
-    coroutine: Any = call.task.get_coro()
+    coroutine: Any = task.get_coro()
     while coroutine is not None:
         frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
         if frame is not None and _is_theirs(frame.f_code):
             found = frame
-        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
+        awaited = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
+        coroutine = _generator_of(awaited) or awaited
     return found
+
+
+def _generator_of(awaited: object) -> AsyncGeneratorType[Any, Any] | None:
+    """Find the generator whose next item is awaited; what stands for the item does not tell."""
+    if type(awaited).__name__ not in ("async_generator_asend", "async_generator_athrow"):
+        return None
+    referred = gc.get_referents(awaited)
+    return next((one for one in referred if isinstance(one, AsyncGeneratorType)), None)
 
 
 def _frame_of_thread(call: Call) -> FrameType | None:

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConnectionClosed
-from ..limits import Limits
 from ..protocol.codes import Opcode
 from ..protocol.connection import WebSocketConnection
 from ..protocol.events import Closed, Event, Ping, Pong
@@ -26,10 +25,7 @@ if TYPE_CHECKING:
     from .host import Host
     from .server import Wire
 
-__all__ = ["CLIENT_LIMITS", "AsyncTestWebSocket"]
-
-CLIENT_LIMITS = Limits(max_message_size=1 << 40, max_fragments=1 << 40)
-"""What a server may cost a test: all that it wants to, unless a test says otherwise."""
+__all__ = ["AsyncTestWebSocket"]
 
 
 class AsyncTestWebSocket(Session):

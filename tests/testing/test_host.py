@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from fasterapi import App, SyncWebSocket, WebSocket
-from fasterapi.testing import AsyncTestClient, LeftBehind, TestClient
+from fasterapi.testing import AsyncTestClient, LeftBehind, TestClient, host
 
 from .application import Crash
 
@@ -49,6 +49,23 @@ def test_what_a_lifespan_raises(moment: str) -> None:
     with pytest.raises(Crash, match=moment), TestClient(App(lifespan=lifespan)):
         entered = True
     assert entered is (moment == "shutdown")
+
+
+@pytest.mark.parametrize("moment", ["start-up", "shutdown"])
+def test_a_lifespan_that_hangs(moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "_CUT", 0.0)
+
+    @asynccontextmanager
+    async def lifespan(app: App) -> AsyncIterator[None]:
+        if moment == "start-up":
+            await asyncio.Event().wait()
+        yield
+        await asyncio.Event().wait()
+
+    client = TestClient(App(lifespan=lifespan), timeout=0.01, grace=0.01)
+    late = rf"no end of the app's {moment} within .* s; so far: the app's lifespan is at work, at "
+    with pytest.raises(TimeoutError, match=late + r".*test_host.py:\d+"), client:
+        pass
 
 
 def test_several_errors_are_a_group(app: App) -> None:
