@@ -37,15 +37,7 @@ class EventStream(EventStreamBase):
     reconnecting. A loop that is left can be gone on with. What one read brings is handed out
     without waiting in between; while it is, nothing more is read than the transport's buffer holds.
 
-    Raises, when it is entered and when it is iterated over:
-        HandshakeError: If the answer is no event stream; it has status, headers and the beginning
-            of the body.
-        OSError: If the connection fails, or is lost, and there is no further attempt. Among them
-            ``TimeoutError`` for ``open_timeout`` and ``idle_timeout``.
-        EventStreamError: If an event is over a limit.
-        InvalidResponse, ProxyError, RedirectError: As their names say.
-
-    See ``EventStreamBase`` for its arguments and attributes.
+    See ``EventStreamBase`` for its arguments, attributes and errors.
     """
 
     __slots__ = ("_closing", "_dialler", "_entered", "_link", "_reading")

@@ -29,13 +29,9 @@ class EventRequest:
     """Makes the requests for one event stream.
 
     Args:
-        url: ``http://`` or ``https://``; a user and password become an ``Authorization`` header.
-        method: The method; by default GET, or POST if there is a body.
-        body: The request's body, text as UTF-8.
-        json: What to send as JSON instead.
+        url, method, body, json, user_agent: See ``EventStreamBase``.
         headers: Further header fields. ``Last-Event-ID`` is the stream's last event ID to begin
             with; ``Accept`` and ``Cache-Control`` take the place of what an event stream asks with.
-        user_agent: The ``User-Agent``; ``None``: none.
 
     Attributes:
         url: As given.

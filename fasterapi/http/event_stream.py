@@ -63,6 +63,14 @@ class EventStreamBase:
     Raises:
         ValueError: If options don't fit together, or the URL is no good.
         LocalProtocolError: If a header field can't be sent.
+
+    Raises, when it is entered and when it is iterated over:
+        HandshakeError: If the answer is no event stream; it has status, headers and the beginning
+            of the body.
+        OSError: If the connection fails, or is lost, and there is no further attempt. Among them
+            ``TimeoutError`` for ``open_timeout`` and ``idle_timeout``.
+        EventStreamError: If an event is over a limit.
+        InvalidResponse, ProxyError, RedirectError: As their names say.
     """
 
     __slots__ = (
