@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 __all__ = [
-    "DEFAULT_LIMITS", "FREE_BURST", "MAX_BURST", "MAX_FORWARDED_HEAD", "MAX_FORWARDED_HEADERS",
-    "MAX_INTERIM_RESPONSES", "MAX_OPEN_PINGS", "MAX_REFUSAL", "MAX_RETRY_DELAY",
-    "MESSAGE_OVERHEAD", "MIN_RETRY_DELAY", "REFUSAL_TIMEOUT", "STEADY_TIME",
-    "STREAM_PIECE", "Limits",
+    "DEFAULT_LIMITS", "FREE_BURST", "H2_SPAN", "MAX_BURST", "MAX_FORWARDED_HEAD",
+    "MAX_FORWARDED_HEADERS", "MAX_HEADER_LIST", "MAX_INTERIM_RESPONSES", "MAX_OPEN_PINGS",
+    "MAX_REFUSAL", "MAX_RETRY_DELAY", "MESSAGE_OVERHEAD", "MIN_RETRY_DELAY", "REFUSAL_TIMEOUT",
+    "STEADY_TIME", "STREAM_PIECE", "Limits",
 ]  # fmt: skip
 
 KIB = 1024
@@ -36,6 +36,13 @@ more than any of them takes by default (uvicorn 64 KiB, hypercorn 16 KiB)."""
 
 MAX_FORWARDED_HEADERS = 1024
 """Header fields of such a head."""
+
+H2_SPAN = 30.0
+"""Seconds over which ``Limits.max_h2_resets`` and ``Limits.max_h2_control_frames`` are counted."""
+
+MAX_HEADER_LIST = 64 * KIB
+"""Bytes of the fields of one HTTP/2 request, packed or unpacked, from which on the connection ends
+and not the request alone, unless ``Limits.max_head_size`` is larger. As in h2."""
 
 MAX_OPEN_PINGS = 64
 """Pings of ours that may wait for a pong; older ones are forgotten."""
@@ -117,8 +124,17 @@ class Limits:
             Over it: ``EventStreamError``. 1 MiB.
         max_reconnect_delay: How far the delay before a client's next attempt grows while one fails
             after the other. Over it: it grows no further. 60 s.
-        max_connections: Connections of one server. Over it: status 503. 10,000.
+        max_connections: Connections of one server, with each open stream of an HTTP/2 connection
+            counted as one more. Over it: status 503. 10,000.
         max_threads: Threads of an app's pool for ``def`` handlers. Over it: status 503. 200.
+        max_h2_streams: Requests, WebSockets and event streams at a time on one HTTP/2 connection.
+            Over it: the connection is ended (the client was told). 100, as in h2 and nghttp2.
+        max_h2_resets: Streams of one HTTP/2 connection that either side resets in 30 s. Over it:
+            the connection is ended with ``ENHANCE_YOUR_CALM``. 200; a flood of them is
+            CVE-2023-44487 or, where it is we who are made to reset, CVE-2025-8671.
+        max_h2_control_frames: Frames of one HTTP/2 connection in 30 s that carry no request:
+            pings, settings, priorities, empty data, and window updates beyond ten for each frame of
+            data that we send. Over it: as above. 1,000.
     """
 
     max_message_size: int = 1 * MIB
@@ -146,6 +162,9 @@ class Limits:
     max_reconnect_delay: float = 60.0
     max_connections: int = 10_000
     max_threads: int = 200
+    max_h2_streams: int = 100
+    max_h2_resets: int = 200
+    max_h2_control_frames: int = 1000
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -18,12 +18,12 @@ from ..protocol.headers import Headers, parse_list
 from .h1_fields import parse_head
 from .h1_head import RequestFault
 
-__all__ = ["RequestHead", "read_request_head"]
+__all__ = ["HOST", "RequestHead", "read_request_head"]
 
 _VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 _ANY_VERSION = re.compile(rb"HTTP/[0-9]+(\.[0-9]+)?\Z")
 _ABSOLUTE = re.compile(r"(?i:https?)://([^/?]*)(.*)\Z")
-_HOST = re.compile(
+HOST = re.compile(
     r"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]++|%[0-9A-Fa-f]{2})++)"
     r"(?::[0-9]{0,5})?\Z"
 )
@@ -78,7 +78,7 @@ def read_request_head(head: bytes, limits: Limits) -> RequestHead:
     if authority is not None:
         fields = _with_host(fields, authority)
     names = dict(fields)
-    if not _HOST.match(names.get("host", "none")):
+    if not HOST.match(names.get("host", "none")):
         raise RequestFault(400, "a Host header that names no host")
     request = RequestHead(method, target, Headers.of_text(fields), version, length)
     _read_connection(request, names, len(names) == len(fields))
