@@ -7,21 +7,25 @@ and when the server stops; it tells nobody anything but through its session and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
-from contextlib import aclosing, suppress
+from collections.abc import Awaitable
+from contextlib import aclosing
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, cast
 
 from ..app.app import Match
+from ..app.calls import (
+    answer,
+    conclude,
+    end_stream,
+    refuse,
+    run_in_thread,
+    sse_arguments,
+    websocket_arguments,
+)
 from ..app.handlers import Style
-from ..app.log import log_end, log_fault
-from ..app.options import SSEOptions, WebSocketOptions
-from ..app.outcome import to_outcome
-from ..app.responses import error_response
-from ..app.routing import Route, RouteKind
+from ..app.routing import RouteKind
 from ..app.sse import SSEBase
 from ..app.websocket import WebSocketBase
-from ..errors import ConnectionClosed, LocalProtocolError
 from ..protocol.http import Request, Response
 from ..sync.sse import SyncSSEConnection
 from ..sync.websocket import SyncWebSocket
@@ -57,13 +61,13 @@ class Call:
         request: The request.
     """
 
-    __slots__ = ("exchange", "http", "params", "request", "route", "server", "task")
+    __slots__ = ("exchange", "http", "match", "request", "route", "server", "task")
 
     def __init__(self, http: HTTPProtocol, match: Match, request: Request) -> None:
         self.http = http
         self.server = http.server
+        self.match = match
         self.route = match.route
-        self.params = match.params
         self.request = request
         self.task: asyncio.Task[Any] | None = None
         threaded = match.route.handler.style in (Style.FUNCTION, Style.GENERATOR)
@@ -77,10 +81,6 @@ class Call:
 
     def run(self) -> Awaitable[Any]:
         """Run an ``async def`` handler: usually, give its own coroutine."""
-        raise NotImplementedError
-
-    def run_in_thread(self) -> Any:
-        """Run a ``def`` handler, in its thread."""
         raise NotImplementedError
 
     def conclude(self, value: Any, error: BaseException | None) -> BaseException | None:
@@ -118,9 +118,10 @@ class Call:
             self._start_task()
         elif not server.pool.submit(copy_context().run, self._run_in_thread):
             server.calls.discard(self)
-            log_fault(self.request.client, f"503: over Limits.max_threads ({server.pool.size})")
             self.http.respond(
-                error_response(503, "all threads are busy", headers=[("Retry-After", "1")])
+                refuse(
+                    self.request.client, "all threads are busy", "max_threads", server.pool.size
+                )
             )
 
     def cancel(self) -> None:
@@ -152,32 +153,21 @@ class Call:
         self.server.finished(self)
 
     def _run_in_thread(self) -> None:
-        value = error = None
-        try:
-            value = self.run_in_thread()
-        except Exception as raised:  # noqa: BLE001  # see _conclude
-            error = raised
-        except BaseException as raised:  # noqa: BLE001  # it would end the thread and no more
-            error = RuntimeError(f"{type(raised).__name__} in a thread, which ends no process")
-            error.__cause__ = raised
+        value, error = run_in_thread(self.match, self.connection(), self.request)
         self._conclude(value, error)
         assert self.exchange is not None
         self.exchange.call_soon(self.server.finished, self)
 
     def _conclude(self, value: Any, error: BaseException | None) -> None:
-        crash: BaseException | None
-        try:
-            try:
-                crash = self.conclude(value, error)
-            except LocalProtocolError as unsendable:  # what the handler wants to answer
-                crash = self.conclude(None, unsendable)
-        except ConnectionClosed:
-            crash = None  # nobody is left to be told
-        if crash is not None:
+        if crash := conclude(self.conclude, value, error):
             self.server.crashed(self.request, self.route.handler.name, crash)
 
-    def _invoke(self, connection: object) -> Any:
-        return self.route.handler.call(connection, self.request, self.params)
+    def connection(self) -> object:
+        """Give what the handler takes as its connection."""
+        return self.request
+
+    def _invoke(self) -> Any:
+        return self.route.handler.call(self.connection(), self.request, self.match.params)
 
 
 async def _await(awaitable: Awaitable[Any]) -> Any:
@@ -191,32 +181,11 @@ class HTTPCall(Call):
 
     def run(self) -> Awaitable[Any]:
         """Call the handler."""
-        return cast(Awaitable[Any], self._invoke(self.request))
-
-    def run_in_thread(self) -> Any:
-        """Call the handler."""
-        return self._invoke(self.request)
+        return cast(Awaitable[Any], self._invoke())
 
     def conclude(self, value: Any, error: BaseException | None) -> BaseException | None:
         """Answer with what it returned."""
-        response, crash = to_outcome(value, error, self.server.app.dumps)
-        (self.exchange or self.http).respond(response)
-        return crash if isinstance(crash, Exception) else None
-
-
-def _websocket_arguments(
-    http: HTTPProtocol, route: Route, params: Mapping[str, Any], request: Request
-) -> dict[str, Any]:
-    """Give what every kind of WebSocket session is made of."""
-    app, options = http.server.app, route.options
-    assert isinstance(options, WebSocketOptions)
-    return {
-        "handshake": options.handshake(request),
-        "path_params": params,
-        "limits": options.limits,
-        "dumps": app.dumps,
-        "loads": app.loads,
-    }
+        return answer(self.exchange or self.http, value, error, self.server.app.dumps)
 
 
 def start_callbacks(http: HTTPProtocol, match: Match, request: Request) -> None:
@@ -226,7 +195,7 @@ def start_callbacks(http: HTTPProtocol, match: Match, request: Request) -> None:
         request,
         exchange=http,
         http=http,
-        **_websocket_arguments(http, match.route, match.params, request),
+        **websocket_arguments(http.server.app, match, request),
     )
     if refusal := session._check():
         http.respond(refusal)
@@ -253,7 +222,7 @@ class WebSocketCall(Call):
     def prepare(self) -> Response | None:
         """Make the session, and judge the handshake before the handler sees it."""
         http = self.http
-        arguments = _websocket_arguments(http, self.route, self.params, self.request)
+        arguments = websocket_arguments(self.server.app, self.match, self.request)
         if self.exchange is None:
             self.session = WebSocket(self.request, exchange=http, http=http, **arguments)
         else:
@@ -269,11 +238,11 @@ class WebSocketCall(Call):
 
     def run(self) -> Awaitable[Any]:
         """Call the handler."""
-        return cast(Awaitable[Any], self._invoke(self.session))
+        return cast(Awaitable[Any], self._invoke())
 
-    def run_in_thread(self) -> Any:
-        """Call the handler."""
-        return self._invoke(self.session)
+    def connection(self) -> object:
+        """Give the session."""
+        return self.session
 
     def conclude(self, value: Any, error: BaseException | None) -> BaseException | None:
         """Close, with the code that fits."""
@@ -298,18 +267,10 @@ class SSECall(Call):
 
     def prepare(self) -> Response | None:
         """Make the session; a HEAD request is answered without a handler."""
-        app, options, http = self.server.app, self.route.options, self.http
-        assert isinstance(options, SSEOptions)
+        http = self.http
         self.left = False
         self.began = http.server.clock()
-        arguments: dict[str, Any] = {
-            "path_params": self.params,
-            "headers": options.response_headers(self.request),
-            "keepalive": options.keepalive,
-            "limits": options.limits,
-            "dumps": app.dumps,
-            "now": self.began,
-        }
+        arguments = sse_arguments(self.server.app, self.match, self.request, self.began)
         if self.exchange is None:
             self.session = SSEConnection(self.request, http, http=http, **arguments)
         else:
@@ -320,7 +281,7 @@ class SSECall(Call):
 
     async def run(self) -> Any:
         """Await the handler, or send what it yields."""
-        result = self._invoke(self.session)
+        result = self._invoke()
         if self.route.handler.style is Style.COROUTINE:
             return await result
         assert isinstance(self.session, SSEConnection)
@@ -329,28 +290,14 @@ class SSECall(Call):
                 await self.session.send_item(item)
         return None
 
-    def run_in_thread(self) -> Any:
-        """Call the handler, or send what it yields."""
-        result = self._invoke(self.session)
-        if self.route.handler.style is Style.FUNCTION:
-            return result
-        assert isinstance(self.session, SyncSSEConnection)
-        try:
-            for item in result:
-                self.session.send_item(item)
-        finally:
-            result.close()
-        return None
+    def connection(self) -> object:
+        """Give the session."""
+        return self.session
 
     def conclude(self, value: Any, error: BaseException | None) -> BaseException | None:
         """End the stream."""
-        crashed = False
-        with suppress(ConnectionClosed):
-            crashed = self.session._conclude(error, value)
-        if self.server.access_log:
-            detail = "left by the client" if self.left else "ended"
-            log_end(self.request, "SSE", detail, self.server.clock() - self.began)
-        return error if crashed else None
+        seconds = self.server.clock() - self.began if self.server.access_log else None
+        return end_stream(self.session, value, error, left=self.left, seconds=seconds)
 
     def next_deadline(self) -> float | None:
         """Tell when a keep-alive comment is due."""

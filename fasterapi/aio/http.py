@@ -11,6 +11,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
+from ..app.calls import refuse
 from ..app.log import log_access, log_fault
 from ..app.responses import error_response
 from ..errors import ConnectionClosed
@@ -69,12 +70,11 @@ class HTTPProtocol(Channel):
 
     def _refuse(self) -> None:
         """Answer 503 without reading; the connection does not count."""
-        why = "shutting down"
+        response = error_response(503, "shutting down", headers=[("Retry-After", "1")])
         if not self.server.stopping:
-            why = "too many connections"
             limit = self.limits.max_connections
-            log_fault(self.client, f"503: {why}, over Limits.max_connections ({limit})")
-        self._h1.refuse(error_response(503, why, headers=[("Retry-After", "1")]))
+            response = refuse(self.client, "too many connections", "max_connections", limit)
+        self._h1.refuse(response)
         self._settle()
 
     def data_received(self, data: bytes) -> None:

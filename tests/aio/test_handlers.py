@@ -334,7 +334,7 @@ def test_more_handlers_than_threads(run: Runner, caplog: pytest.LogCaptureFixtur
         await until(lambda: not net.server.calls)
 
     run(main())
-    assert caplog.text.count("503: over Limits.max_threads (2)") == 2
+    assert caplog.text.count("503: all threads are busy, over Limits.max_threads (2)") == 2
 
 
 # ------------------------------------------------------------------------ the end of the server
