@@ -45,8 +45,9 @@ LAYERS: dict[str, set[str]] = {
 
 # (importing module, layer) -> how the import is kept from running when the module is loaded.
 DEFERRED: dict[tuple[str, str], str] = {
-    # The convenience of app.run(): the one place where an App knows of a server.
+    # The convenience of app.run(): the one place where an App knows of servers.
     ("fasterapi.app.app", "aio"): "function",
+    ("fasterapi.app.app", "sync"): "function",
     # The public names: for the type checker here, loaded by __getattr__ when they are first used.
     ("fasterapi", "errors"): "typing",
     ("fasterapi", "limits"): "typing",

@@ -8,22 +8,16 @@ the log, and a pause. What a connection is, and what is done with it, is not kno
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
-from ..app.log import server as log
+from ..sync.listening import EXHAUSTED, PAUSE, log_exhausted
 
 __all__ = ["Acceptor"]
 
 _BATCH = 64
 """Connections accepted in one turn of the loop, before others are served."""
-
-_PAUSE = 1.0
-"""Seconds after which a system that was exhausted is asked again."""
-
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class Acceptor:
@@ -72,7 +66,7 @@ class Acceptor:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                if error.errno not in _EXHAUSTED:
+                if error.errno not in EXHAUSTED:
                     raise
                 self._wait(error)
                 return
@@ -85,12 +79,8 @@ class Acceptor:
     def _wait(self, error: OSError) -> None:
         """Leave connections waiting for a while: the sockets would report them without an end."""
         if not self._exhausted:
-            log.error(
-                "can't accept connections: %s; trying again every %g s. "
-                "Allow more open files (ulimit -n) or fewer connections (Limits.max_connections)",
-                error.strerror, _PAUSE,
-            )  # fmt: skip
+            log_exhausted(error)
         self._exhausted = True
         for sock in self._sockets:
             self._loop.remove_reader(sock)
-        self._pause = self._loop.call_later(_PAUSE, self._watch)
+        self._pause = self._loop.call_later(PAUSE, self._watch)

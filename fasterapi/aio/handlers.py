@@ -119,9 +119,7 @@ class Call:
         elif not server.pool.submit(copy_context().run, self._run_in_thread):
             server.calls.discard(self)
             self.http.respond(
-                refuse(
-                    self.request.client, "all threads are busy", "max_threads", server.pool.size
-                )
+                refuse(self.request.client, "all threads are busy", "max_threads", server.pool.size)
             )
 
     def cancel(self) -> None:

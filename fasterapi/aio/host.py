@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from ..app.log import log_crash, log_fault
 from ..limits import Limits
 from ..protocol.http import Request, Response
+from ..sync.listening import DateField
 from ..sync.threads import ThreadPool
 from .handlers import start_call
 from .timers import Timers
@@ -60,7 +60,7 @@ class Host:
         self.stopping = False
         self.connections: set[Channel] = set()
         self._corked: list[Channel] = []
-        self._date = (0, "")
+        self._date = DateField()
 
     def use(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take the loop that everything runs in."""
@@ -87,11 +87,8 @@ class Host:
         log_crash(request, handler, error)
 
     def default_headers(self) -> list[tuple[str, str]]:
-        """Give the header fields of every response (RFC 9110, section 6.6.1)."""
-        now = int(time.time())
-        if self._date[0] != now:
-            self._date = now, formatdate(now, usegmt=True)
-        return [("Date", self._date[1])]
+        """Give the header fields of every response."""
+        return self._date()
 
     # ------------------------------------------------------------------------- for connections
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from ..app.calls import refuse
 from ..app.log import log_access, log_fault
@@ -18,13 +18,14 @@ from ..errors import ConnectionClosed
 from ..http import HTTP1Connection
 from ..limits import Limits
 from ..protocol.http import Request, Response
+from ..sync.listening import client_name
 from .channel import Channel
 
 if TYPE_CHECKING:
     from .handlers import Call
     from .host import AppHost
 
-__all__ = ["HTTPProtocol", "client_name"]
+__all__ = ["HTTPProtocol"]
 
 
 class HTTPProtocol(Channel):
@@ -248,15 +249,3 @@ class HTTPProtocol(Channel):
         if self._request is None:
             self._h1.tick(now)
         self._settle()
-
-
-def client_name(peer: Any) -> str:
-    """Give a peer's address for logs and handlers; that of a unix socket has none.
-
-    Args:
-        peer: The address as ``socket.getpeername`` gives it.
-    """
-    if not isinstance(peer, tuple):
-        return ""
-    host, port = peer[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

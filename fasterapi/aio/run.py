@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import signal
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .._speedups import implementation
-from .._speedups.deflate import deflate
-from .._version import __version__
+from ..app.log import configure_logging
 from ..app.log import server as log
+from ..sync.run import SIGNALS, exit_now, greeting, signals_restored
 from .server import Server
 
 if TYPE_CHECKING:
     from ..app import App
 
-__all__ = ["configure_logging", "run"]
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+__all__ = ["run"]
 
 
 def run(
@@ -50,32 +42,17 @@ def run(
     factory, name = _loop_factory(loop)
     configure_logging(log_level)
     server = Server(app, access_log=access_log, **options)
-    with _signals_restored(), asyncio.Runner(loop_factory=factory) as runner:
+    with signals_restored(), asyncio.Runner(loop_factory=factory) as runner:
         runner.run(_serve(server, name))
-
-
-@contextmanager
-def _signals_restored() -> Iterator[None]:
-    """Leave signals as they were, which uvloop does not: Ctrl+C would have no effect any more."""
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            if handler is not None:  # it was set up by Python
-                signal.signal(number, handler)
 
 
 async def _serve(server: Server, loop_name: str) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
+    for number in SIGNALS:
         loop.add_signal_handler(number, _on_signal, stop, number)
     await server.start()
-    log.info(
-        "fasterapi %s (%s backend, %s, %s) on %s; stop with Ctrl+C",
-        __version__, implementation, deflate, loop_name, server.url,
-    )  # fmt: skip
+    log.info(*greeting(loop_name, server.url))
     await stop.wait()
     log.info("stopping; once more to stop at once")
     await server.stop()
@@ -83,21 +60,14 @@ async def _serve(server: Server, loop_name: str) -> None:
     if stuck:
         # The loop would wait for them for ever.
         log.error("stopped without handlers that refuse to be cancelled: %s", ", ".join(stuck))
-        _exit(0)
+        exit_now(0)
     log.info("stopped")
 
 
 def _on_signal(stop: asyncio.Event, number: int) -> None:
     if stop.is_set():
-        _exit(128 + number)
+        exit_now(128 + number)
     stop.set()
-
-
-def _exit(status: int) -> None:
-    """End the process, whatever tasks and threads are doing."""
-    logging.shutdown()
-    sys.stdout.flush()
-    os._exit(status)
 
 
 def _loop_factory(
@@ -116,21 +86,3 @@ def _loop_factory(
         else:
             return uvloop.new_event_loop, "uvloop"
     return asyncio.new_event_loop, "asyncio"
-
-
-def configure_logging(level: str) -> None:
-    """Print the log on stderr, unless the program has set up logging itself.
-
-    Raises:
-        ValueError: If there is no such level.
-    """
-    number = logging.getLevelNamesMapping().get(level.upper())
-    if number is None:
-        raise ValueError(f"no such log level: {level!r}")
-    logger = logging.getLogger("fasterapi")
-    if logger.handlers or logging.getLogger().handlers:
-        return
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
-    logger.addHandler(handler)
-    logger.setLevel(number)

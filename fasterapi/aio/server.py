@@ -9,19 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import ssl
-import time
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ..app.log import log_fault
 from ..app.log import server as log
+from ..sync.listening import ServerBase, client_name, set_tcp_options
 from .acceptor import Acceptor
 from .channel import Channel
 from .host import AppHost
-from .http import HTTPProtocol, client_name
+from .http import HTTPProtocol
 
 if TYPE_CHECKING:
     from ..app import App
@@ -29,61 +27,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Server", "serve"]
 
-_KEEPALIVE_OPTIONS = {
-    # Without pings, TCP itself has to notice that the client of an event stream has vanished.
-    "TCP_KEEPIDLE": 15,
-    "TCP_KEEPINTVL": 5,
-    "TCP_KEEPCNT": 2,
-}
 
-
-class Server(AppHost):
+class Server(ServerBase, AppHost):
     """Serves an ``App`` in the running event loop; use it with ``async with``.
 
     Args:
         app: The application.
-        host: Address or name to listen on; ``None``: all addresses.
-        port: TCP port; 0 lets the system choose.
-        uds: Path of a unix socket to listen on, instead of host and port.
-        sock: A bound socket to listen on, instead of either.
-        ssl_certfile, ssl_keyfile: Certificate chain and key in PEM files, for TLS.
-        ssl_context: A ready context instead.
-        access_log: Whether requests are logged.
-        grace: Seconds that handlers have when the server stops.
-        backlog: Connections that may wait to be accepted.
-        clock: The time in seconds; for tests.
+        options: See ``ServerBase``.
 
     Attributes:
-        app: As given.
         calls: Handlers at work.
         connections: Open connections.
         done: An awaitable that is over already: to await it takes no turn of the loop.
         gathers: Whether ``writelines`` of the loop's transports is to be used for long payloads.
-        stopping: Whether the server is shutting down.
     """
 
-    def __init__(
-        self,
-        app: App,
-        *,
-        host: str | None = "127.0.0.1",
-        port: int = 8000,
-        uds: str | None = None,
-        sock: socket.socket | None = None,
-        ssl_certfile: str | None = None,
-        ssl_keyfile: str | None = None,
-        ssl_context: ssl.SSLContext | None = None,
-        access_log: bool = True,
-        grace: float = 5.0,
-        backlog: int = 2048,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        super().__init__(app, access_log=access_log, clock=clock)
-        self._host, self._port, self._uds, self._sock = host, port, uds, sock
-        self._ssl = ssl_context or _ssl_context(ssl_certfile, ssl_keyfile)
-        self._grace = grace
-        self._backlog = backlog
-        self._uds_file: tuple[int, int] | None = None
+    def _set_up(self, app: App, access_log: bool, clock: Callable[[], float]) -> None:
+        AppHost.__init__(self, app, access_log=access_log, clock=clock)
         self._listener: asyncio.Server | None = None
         self._acceptor: Acceptor | None = None
         self._lifespan = contextlib.AsyncExitStack()
@@ -124,6 +84,7 @@ class Server(AppHost):
             await self._cut()
         finally:
             self.timers.close()
+            self.pool.close()
             await self._lifespan.aclose()
 
     async def __aenter__(self) -> Self:
@@ -144,20 +105,6 @@ class Server(AppHost):
     def sockets(self) -> list[Any]:
         """The listening sockets."""
         return list(self._listener.sockets) if self._listener is not None else []
-
-    @property
-    def port(self) -> int:
-        """The TCP port listened on."""
-        return int(self.sockets[0].getsockname()[1])
-
-    @property
-    def url(self) -> str:
-        """Where a browser finds the server; ``unix:`` and the path for a unix socket."""
-        address = self.sockets[0].getsockname()
-        if not isinstance(address, tuple):
-            return f"unix:{address}"
-        host = f"[{address[0]}]" if ":" in address[0] else address[0]
-        return f"{'https' if self._ssl else 'http'}://{host}:{address[1]}"
 
     # ------------------------------------------------------------------------ for connections
 
@@ -190,13 +137,13 @@ class Server(AppHost):
                 self._protocol, self._host, self._port, **options
             )
         for sock in listener.sockets:
-            _set_tcp_options(sock, self.app.limits.write_timeout)
+            set_tcp_options(sock, self.app.limits.write_timeout)
         if own:
             sockets = [sock.dup() for sock in listener.sockets]
             for sock in sockets:
                 sock.listen(self._backlog)
             self._acceptor = Acceptor(self.loop, sockets, self._connect)
-        self._uds_file = _file_id(self._uds)
+        self._note_file()
         return listener
 
     def _close_listener(self) -> None:
@@ -204,9 +151,7 @@ class Server(AppHost):
             self._acceptor.close()
         if self._listener is not None:
             self._listener.close()
-        # Not every version of asyncio removes the file; another server may have put its own there.
-        if self._uds is not None and self._uds_file == _file_id(self._uds) is not None:
-            Path(self._uds).unlink(missing_ok=True)
+        self._remove_file()  # not every version of asyncio does
 
     def _protocol(self) -> HTTPProtocol:
         return HTTPProtocol(self)
@@ -269,36 +214,3 @@ def serve(app: App, **options: Any) -> Server:
         options: As for ``Server``.
     """
     return Server(app, **options)
-
-
-def _file_id(path: str | None) -> tuple[int, int] | None:
-    """Tell one file from another of the same name; ``None`` if there is none."""
-    if path is None:
-        return None
-    try:
-        found = Path(path).stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _ssl_context(certfile: str | None, keyfile: str | None) -> ssl.SSLContext | None:
-    if certfile is None:
-        if keyfile is not None:
-            raise ValueError("ssl_keyfile needs ssl_certfile beside it")
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.set_alpn_protocols(["http/1.1"])
-    context.load_cert_chain(certfile, keyfile)
-    return context
-
-
-def _set_tcp_options(listener: Any, write_timeout: float) -> None:
-    """Set options on a listening socket; every connection that it accepts inherits them."""
-    if listener.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    options = dict(_KEEPALIVE_OPTIONS, TCP_USER_TIMEOUT=int(write_timeout * 1000))
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in options.items():
-        if hasattr(socket, name):
-            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

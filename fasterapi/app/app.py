@@ -11,7 +11,9 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
+    AbstractContextManager,
     AsyncExitStack,
+    ExitStack,
     asynccontextmanager,
     contextmanager,
 )
@@ -42,7 +44,7 @@ from .routing import Options, Pattern, Route, RouteKind, Router
 __all__ = ["App", "Match"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Lifespan = Callable[["App"], AbstractAsyncContextManager[Any]]
+Lifespan = Callable[["App"], AbstractAsyncContextManager[Any] | AbstractContextManager[Any]]
 
 
 class _Unset:
@@ -53,6 +55,12 @@ class _Unset:
 
 
 _UNSET = _Unset()
+
+_NEEDS_LOOP = (
+    "the app's lifespan is async, and the sync server has no event loop to run it in; write it as "
+    "a plain def under contextlib.contextmanager, or serve the app with the asyncio server "
+    '(server="aio")'
+)
 
 
 class Match(NamedTuple):
@@ -70,8 +78,9 @@ class App:
         origins: Which pages may open a WebSocket; routes may say otherwise.
         compression: How WebSocket messages are compressed where the client can; ``None``: never.
             Routes may say otherwise.
-        lifespan: An async context manager function (``contextlib.asynccontextmanager``) that is
-            entered at start-up and left at shutdown; it is given the app.
+        lifespan: A context manager function (``contextlib.asynccontextmanager`` or
+            ``contextmanager``) that is entered at start-up and left at shutdown; it is given the
+            app. The sync server needs a plain one.
         dumps: Writes JSON, from a value to ``str``.
         loads: Reads JSON, from ``str`` or bytes; raises ``ValueError`` for what is none.
 
@@ -101,7 +110,8 @@ class App:
         self.loads = loads
         self.state = SimpleNamespace()
         if inspect.isasyncgenfunction(lifespan) or inspect.isgeneratorfunction(lifespan):
-            raise TypeError(f"decorate {lifespan.__name__} with contextlib.asynccontextmanager")
+            kind = "async" if inspect.isasyncgenfunction(lifespan) else ""
+            raise TypeError(f"decorate {lifespan.__name__} with contextlib.{kind}contextmanager")
         # Each with the app that it is of: another one may have taken it over.
         self._lifespans: list[tuple[App, Lifespan]] = [] if lifespan is None else [(self, lifespan)]
         self._router = Router()
@@ -317,23 +327,67 @@ class App:
         """Run the app's start-up, and its shutdown; for adapters."""
         async with AsyncExitStack() as stack:
             for app, lifespan in list(self._lifespans):
-                await stack.enter_async_context(lifespan(app))
+                context = lifespan(app)
+                if isinstance(context, AbstractAsyncContextManager):
+                    await stack.enter_async_context(context)
+                else:
+                    stack.enter_context(context)
             yield
 
-    def run(self, host: str = "127.0.0.1", port: int = 8000, **options: Any) -> None:
+    def check_sync_lifespan(self) -> None:
+        """Refuse a lifespan that needs an event loop, as far as that can be told from outside.
+
+        Raises:
+            TypeError: If there is one.
+        """
+        for _, lifespan in self._lifespans:
+            if inspect.isasyncgenfunction(inspect.unwrap(lifespan)):
+                raise TypeError(_NEEDS_LOOP)
+
+    @contextmanager
+    def sync_lifespan_context(self) -> Iterator[None]:
+        """Run the app's start-up, and its shutdown; for an adapter without an event loop.
+
+        Raises:
+            TypeError: If one of them is async.
+        """
+        with ExitStack() as stack:
+            for app, lifespan in list(self._lifespans):
+                context = lifespan(app)
+                if isinstance(context, AbstractAsyncContextManager):
+                    raise TypeError(_NEEDS_LOOP)
+                stack.enter_context(context)
+            yield
+
+    def run(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 8000,
+        *,
+        server: str = "aio",
+        **options: Any,
+    ) -> None:
         """Serve the app until Ctrl+C or SIGTERM.
 
         Args:
             host: Address to listen on; ``"0.0.0.0"`` for every one of IPv4.
             port: TCP port.
+            server: ``"aio"``, with an event loop; or ``"sync"``, with a thread for each connection
+                and no event loop, which runs ``def`` handlers only.
             options: As for ``fasterapi.aio.run``: uds, sock, ssl_certfile, ssl_keyfile, log_level,
-                access_log, loop, grace.
+                access_log, grace, and loop, which the sync server has none of.
 
         Raises:
             OSError: If the address can't be listened on.
+            TypeError: If the sync server finds something that needs an event loop.
+            ValueError: If there is no such server.
         """
-        from ..aio import run
-
+        if server == "aio":
+            from ..aio import run
+        elif server == "sync":
+            from ..sync import run
+        else:
+            raise ValueError(f"server has to be 'aio' or 'sync', not {server!r}")
         run(self, host=host, port=port, **options)
 
 

@@ -22,7 +22,7 @@ from .responses import error_response
 from .sse import SSEBase
 
 __all__ = [
-    "answer", "conclude", "end_stream", "refuse", "run_in_thread", "sse_arguments",
+    "Step", "answer", "conclude", "end_stream", "refuse", "run_in_thread", "sse_arguments",
     "websocket_arguments",
 ]  # fmt: skip
 

@@ -10,12 +10,14 @@ too (``extra``), for whoever logs in JSON.
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any
 
 from ..protocol.http import Request
 
 __all__ = [
-    "access", "client", "log_access", "log_crash", "log_end", "log_fault", "log_retry", "server",
+    "access", "client", "configure_logging", "log_access", "log_crash", "log_end", "log_fault",
+    "log_retry", "server",
 ]  # fmt: skip
 
 access = logging.getLogger("fasterapi.access")
@@ -72,3 +74,21 @@ def _facts(request: Request) -> dict[str, Any]:
         "target": request.target,
         "http_version": request.http_version,
     }
+
+
+def configure_logging(level: str) -> None:
+    """Print the log on stderr, unless the program has set up logging itself.
+
+    Raises:
+        ValueError: If there is no such level.
+    """
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise ValueError(f"no such log level: {level!r}")
+    logger = logging.getLogger("fasterapi")
+    if logger.handlers or logging.getLogger().handlers:
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(number)

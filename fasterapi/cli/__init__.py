@@ -141,6 +141,13 @@ def _add_run(add_parser: Any, **texts: str) -> None:
         "--no-access-log", action="store_true", help="do not print a line for each request"
     )
     parser.add_argument(
+        "--server",
+        choices=("aio", "sync"),
+        default="aio",
+        help="aio: an event loop; sync: a thread for each connection, def handlers only "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
         "--loop",
         choices=("auto", "asyncio", "uvloop"),
         default="auto",
@@ -269,7 +276,10 @@ def _run(arguments: argparse.Namespace) -> None:
     del options["command"]
     target, folder = options.pop("app"), options.pop("app_dir")
     options["access_log"] = not options.pop("no_access_log")
-    if options["loop"] == "uvloop" and find_spec("uvloop") is None:
+    if options["server"] == "sync":
+        if options.pop("loop") != "auto":
+            raise Refusal("--loop is for --server aio; the sync server has no event loop")
+    elif options["loop"] == "uvloop" and find_spec("uvloop") is None:
         raise Refusal("uvloop is not installed: pip install 'fasterapi[fast]'")
     _check_certificate(options["ssl_certfile"], options["ssl_keyfile"])
     _serve(_load(target, folder), **options)
@@ -297,24 +307,36 @@ def _certificate_fault(error: OSError) -> str:
     return f"not a certificate with its key in PEM ({reason})"
 
 
-def _serve(app: App, *, host: str, port: int, uds: str | None = None, **options: Any) -> None:
+def _serve(
+    app: App, *, host: str, port: int, uds: str | None = None, server: str = "aio", **options: Any
+) -> None:
     """Serve an application until it is stopped.
 
     Raises:
-        Refusal: With status 1, if the address can't be listened on.
+        Refusal: With status 1, if the address can't be listened on; if the app needs an event
+            loop, and the server has none.
     """
-    from ..aio import run
-
+    if server == "sync":
+        _check_sync(app)
     where = f"{host}:{port}" if uds is None else uds
     _check_address(host, port, uds)
     try:
-        run(app, host=host, port=port, uds=uds, **options)
+        app.run(host=host, port=port, uds=uds, server=server, **options)
     except OSError as error:
         # An error with a file name is of the application's start-up: no socket has one.
         if error.errno not in _LISTEN_FAULTS or error.filename is not None:
             raise
         fault = _LISTEN_FAULTS[error.errno] if uds is None else error.strerror
         raise Refusal(f"can't listen on {where}: {fault}", status=1) from None
+
+
+def _check_sync(app: App) -> None:
+    from ..sync.styles import check_app
+
+    try:
+        check_app(app)
+    except TypeError as error:
+        raise Refusal(str(error)) from None
 
 
 def _check_address(host: str, port: int, uds: str | None) -> None:

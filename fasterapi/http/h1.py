@@ -106,6 +106,11 @@ class HTTP1Connection:
         """Whether reading should go on; false while more than a head's worth waits unread."""
         return self.state is State.READING or len(self._buffer) <= self._limits.max_head_size
 
+    @property
+    def resting(self) -> bool:
+        """Whether nothing of a request has come since the last one was answered."""
+        return self.state is State.READING and not self._begun()
+
     # In
 
     def receive_data(

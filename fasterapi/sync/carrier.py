@@ -26,6 +26,7 @@ class WebSocketCarrier:
         clock: The time in seconds, the same as the watcher's and the session's.
         access_log: Whether the end is logged.
         on_end: Called once, in the watcher's thread, when the descriptor is given back.
+        hurry: Asked whether to hang up when all is said, without waiting for the peer to.
 
     Attributes:
         bucket, listed: The watcher's.
@@ -33,8 +34,8 @@ class WebSocketCarrier:
     """
 
     __slots__ = (
-        "_access_log", "_began", "_clock", "_closed", "_on_end", "_progress", "_seen", "_shut",
-        "_stream", "bucket", "listed", "over", "websocket",
+        "_access_log", "_began", "_clock", "_closed", "_hurry", "_on_end", "_progress", "_seen",
+        "_shut", "_stream", "bucket", "listed", "over", "websocket",
     )  # fmt: skip
 
     def __init__(
@@ -46,6 +47,7 @@ class WebSocketCarrier:
         clock: Callable[[], float],
         access_log: bool = False,
         on_end: Callable[[], None] | None = None,
+        hurry: Callable[[], bool] = lambda: False,
     ) -> None:
         connection = websocket._connection
         assert connection is not None
@@ -58,6 +60,7 @@ class WebSocketCarrier:
         self._began = clock()
         self._access_log = access_log
         self._on_end = on_end
+        self._hurry = hurry
         self._progress = WriteProgress(connection.limits)
         self._seen = -1  # how often the handler had read at the last look
         self._shut = False  # our half has ended
@@ -74,6 +77,9 @@ class WebSocketCarrier:
 
     def look(self) -> int:
         """See to the end; read and write for a handler that has done neither since last time."""
+        if self._seen < 0:
+            self._seen = 0
+            return AGAIN  # the socket is to be known as ours before it can be given back
         self.settle()
         if self.over:
             return 0
@@ -154,7 +160,8 @@ class WebSocketCarrier:
             return
         self.shut()
         with websocket._lock:
-            if not self._closed and (connection.finished or websocket.lost):
+            over = connection.finished or websocket.lost or (self._shut and self._hurry())
+            if over and not self._closed:
                 self._closed = True
                 websocket.lose()
             if self._closed and not websocket.waiting:

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from ..app.log import log_fault
 from ..app.websocket import WebSocketBase
 from ..errors import ConcurrentReceive, ConnectionClosed
 from ..protocol.events import Event, Fragment
 from ..protocol.prepared import PreparedMessage
 from ..protocol.state import OPEN
 from .stream import ByteStream
+from .writer import BlockingWriter
 
 __all__ = ["BlockingSession"]
 
@@ -30,7 +30,7 @@ _READS = 16
 """Reads of one call of ``pump``, before others are served."""
 
 
-class BlockingSession(WebSocketBase):
+class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
     """A WebSocket on a blocking byte stream, without its verbs.
 
     Args:
@@ -259,28 +259,6 @@ class BlockingSession(WebSocketBase):
             self.ended = True
             self._take(connection.receive_eof(self._clock()))
 
-    def write_out(self, blocking: bool = True) -> None:
-        """Write what is queued.
-
-        Args:
-            blocking: Whether to wait for room; if not, whoever watches the stream writes the rest.
-        """
-        with self._lock:
-            written = self._write()
-        while blocking and not written and not self.lost:
-            try:
-                self._stream.wait_writable()
-            except BlockingIOError:
-                return  # in the loop's thread, which writes the rest by and by
-            except TimeoutError as error:
-                self.give_up(str(error))
-                return
-            except OSError:
-                self.lose()
-                return
-            with self._lock:
-                written = self._write()
-
     def _await_room(self) -> None:
         """Write what is queued; ``ConnectionClosed`` if it is in vain."""
         self.write_out()
@@ -316,29 +294,15 @@ class BlockingSession(WebSocketBase):
     def _queued(self) -> int:
         return self._connection.queued if self._connection is not None else 0
 
-    def _write(self) -> bool:
-        """Write what there is room for, under the lock; tell whether that was all."""
-        connection, stream = self._connection, self._stream
-        if connection is None or self.lost:
-            return connection is None
-        try:
-            written = stream.is_writable() or stream.send_now(b"")
-            data = self._data_to_send() if written else b""
-            if data:
-                written = stream.send_now(data)
-            if connection.behind:
-                written = False  # that was a piece of a long message
-            if written and (not data or connection.state is OPEN):
-                return True
-        except OSError:
-            self._read_now()  # what the peer said before it left
-            self.lose()
-            return False
-        stream.rest()  # room is to be waited for, or the connection's end to be seen to
-        return written
+    def _write_failed(self) -> None:
+        self._read_now()  # what the peer said before it left
+        self.lose()
 
-    def give_up(self, fault: str) -> None:
-        """End the connection at once, for what the peer failed to do."""
-        if not self.lost:
-            log_fault(self.request.client, f"aborted: {fault}")
-            self.lose()
+    def _is_behind(self) -> bool:
+        return self._connection is not None and self._connection.behind
+
+    def _is_ending(self) -> bool:
+        return self.state is not OPEN
+
+    def _client(self) -> str:
+        return self.request.client

@@ -134,6 +134,16 @@ class SocketStream:
         """Give what has arrived; ``BlockingIOError`` if it is nothing."""
         return self._socket.recv(size, _AT_ONCE)
 
+    def has_arrived(self) -> bool:
+        """Tell whether ``recv`` would not wait."""
+        try:
+            self._socket.recv(1, _AT_ONCE | socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass  # which it would tell
+        return True
+
     # ------------------------------------------------------------------------------- writing
 
     @property

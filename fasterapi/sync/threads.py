@@ -32,10 +32,11 @@ class ThreadPool:
     def __init__(self, size: int) -> None:
         self.size = size
         self._lock = threading.Lock()
-        self._jobs: SimpleQueue[Job] = SimpleQueue()
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._threads = 0
         self._idle = 0
         self._count = 0
+        self._closed = False
 
     def submit(self, function: Callable[..., Any], *args: Any) -> bool:
         """Run a function in a thread.
@@ -50,6 +51,15 @@ class ThreadPool:
                 return False
         self._jobs.put((function, args))
         return True
+
+    def close(self) -> None:
+        """End the threads that are idle now, and the others when they have done their work."""
+        with self._lock:
+            self._closed = True
+            for _ in range(self._idle):
+                self._jobs.put(None)
+            self._threads -= self._idle
+            self._idle = 0
 
     def _start(self) -> bool:
         name = f"fasterapi-{self._count + 1}"
@@ -72,10 +82,13 @@ class ThreadPool:
                 raise
             del job, function, args  # a thread that waits must not keep a connection alive
             with self._lock:
+                if self._closed:
+                    self._threads -= 1
+                    return
                 self._idle += 1
 
     def _next_job(self) -> Job | None:
-        """Wait for a job; ``None`` ends the thread, which has been idle for too long."""
+        """Wait for a job; ``None`` ends the thread: it was idle for too long, or all is over."""
         while True:
             try:
                 return self._jobs.get(timeout=_IDLE_SECONDS)

@@ -90,6 +90,10 @@ class TLSStream(SocketStream):
             self._feed(self._stream.recv_now(_RECORDS))
         return data
 
+    def has_arrived(self) -> bool:
+        """Tell whether there are records to read."""
+        return self._stream.has_arrived()
+
     def _feed(self, records: bytes) -> None:
         with self._lock:
             if records:

@@ -120,6 +120,10 @@ class Watcher(Deadlines):
         self._list.clear()
         self.clear()
 
+    def is_current(self) -> bool:
+        """Tell whether the watcher's own thread is calling, which never waits."""
+        return threading.current_thread() is self._thread
+
     def _start(self) -> None:
         with self._lock:
             if self._thread is None and not self._closing:
@@ -193,11 +197,16 @@ class Watcher(Deadlines):
         if descriptor == now and events == wanted:
             return
         if events:
-            self._selector.unregister(descriptor)
-            del self._watched[owner]
+            self._forget(owner, descriptor)
+        elif now >= 0 and (key := self._selector.get_map().get(now)) is not None:
+            self._forget(key.data, now)  # it has taken the socket over
         if wanted and now >= 0:
             self._selector.register(now, wanted, owner)
             self._watched[owner] = now, wanted
+
+    def _forget(self, owner: Watched, descriptor: int) -> None:
+        self._selector.unregister(descriptor)
+        del self._watched[owner]
 
     def _failed(self, owner: Timed, error: Exception) -> None:
         log.error("%r could not be looked after", owner, exc_info=error)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from fasterapi import App, HTTPError, Limits, Request, Response, SSEConnection, WebSocket
-from fasterapi.aio.http import client_name
 
 from .conftest import Runner
 from .memory import Network, get, handshake, turns, until
@@ -92,19 +91,6 @@ def test_a_request_over_tls_says_so(run: Runner) -> None:
         assert b'"scheme":"https"' in client.taken()
 
     run(main())
-
-
-@pytest.mark.parametrize(
-    ("address", "name"),
-    [
-        (("192.0.2.1", 4711), "192.0.2.1:4711"),
-        (("2001:db8::1", 4711, 0, 0), "[2001:db8::1]:4711"),
-        ("", ""),
-        (None, ""),
-    ],
-)
-def test_names_of_clients(address: Any, name: str) -> None:
-    assert client_name(address) == name
 
 
 def test_a_body_in_pieces(run: Runner) -> None:

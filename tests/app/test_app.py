@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from inspect import signature
 from typing import Any
@@ -510,9 +510,34 @@ def test_an_undecorated_lifespan_is_refused() -> None:
         yield
 
     given: Any
-    for given in (lifespan, plain):
-        with pytest.raises(TypeError, match=rf"decorate {given.__name__} with contextlib\.async"):
+    for given, kind in (lifespan, "asynccontext"), (plain, "context"):
+        with pytest.raises(TypeError, match=rf"decorate {given.__name__} with contextlib\.{kind}"):
             App(lifespan=given)
+
+
+def test_a_plain_lifespan_serves_both_servers() -> None:
+    log: list[str] = []
+
+    @contextmanager
+    def lifespan(app: App) -> Iterator[None]:
+        log.append("starts")
+        yield
+        log.append("stops")
+
+    app = App(lifespan=lifespan)
+    asyncio.run(enter(app, log))
+    with app.sync_lifespan_context():
+        log.append("runs without a loop")
+    assert log == ["starts", "running", "stops", "starts", "runs without a loop", "stops"]
+
+
+def test_an_async_lifespan_needs_a_loop() -> None:
+    log: list[str] = []
+    app = App(lifespan=logging_lifespan("it", log))
+    entering = app.sync_lifespan_context()
+    with pytest.raises(TypeError, match=r"lifespan is async.*contextlib\.contextmanager"):
+        entering.__enter__()
+    assert log == []
 
 
 # ------------------------------------------------------------------------------------------ run

@@ -1,7 +1,8 @@
 """The application that the server under test serves; every WebSocket's path exists under /def too.
 
-    python -m tests.blackbox.application [--loop asyncio|uvloop] [--uds PATH] [--nofile N] ...
+    python -m tests.blackbox.application [--server aio|sync] [--loop asyncio|uvloop] ...
 
+The sync server gets the ``def`` handlers under both paths, and twins of most others.
 ``/endings`` and ``/calls`` tell how handlers have ended, and forget it.
 """
 
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
+import inspect
 import resource
 import sys
 import threading
@@ -31,6 +34,7 @@ from fasterapi import (
     SyncWebSocket,
     WebSocket,
 )
+from fasterapi.app import Handler, RouteKind, Style
 
 DEFAULTS = "--default-limits" in sys.argv
 LIMITS = (
@@ -409,10 +413,94 @@ async def refused(sse: SSEConnection) -> None:
     raise HTTPError(403, "not you")
 
 
+# --------------------------------------------------------------------------- without a loop
+
+
+def one_event_in_thread(sse: SyncSSEConnection, request: Request) -> None:
+    """Send one event with the fields of the query; 422 if it can't be sent."""
+    fields: dict[str, Any] = dict(request.query)
+    try:
+        sse.send(fields.pop("data", None), **fields)
+    except LocalProtocolError as error:
+        raise HTTPError(422, str(error)) from None
+
+
+def tell_last_event_id_in_thread(sse: SyncSSEConnection) -> None:
+    """Send what the client says it saw last, as JSON."""
+    sse.send({"last_event_id": sse.last_event_id})
+
+
+def silent_in_thread(sse: SyncSSEConnection) -> None:
+    """Send an event, and nothing more for a while."""
+    sse.send("first")
+    sse.wait_closed(60)
+
+
+def refused_in_thread(sse: SyncSSEConnection) -> None:
+    """Refuse before the first event."""
+    raise HTTPError(403, "not you")
+
+
+def split_handshake_in_thread(ws: SyncWebSocket, what: str) -> None:
+    """Try to put a line break where it would split the response to a handshake."""
+    bad = ws.request.query["with"]
+    if what == "subprotocol":
+        ws.accept(subprotocol=f"chat{bad}X: y")
+    elif what == "header":
+        ws.accept(headers=[("X-Header", f"a{bad}b")])
+    else:
+        ws.reject(403, headers=[("X-Header", f"a{bad}b")])
+
+
+TWINS: dict[Any, Any] = {
+    one_event: one_event_in_thread,
+    tell_last_event_id: tell_last_event_id_in_thread,
+    silent: silent_in_thread,
+    refused: refused_in_thread,
+    split_handshake: split_handshake_in_thread,
+}
+
+
+def run_to_end(function: Any) -> Any:
+    """Make a ``def`` of an ``async def`` that waits for nothing but the time."""
+
+    @functools.wraps(function)
+    def call(**arguments: Any) -> Any:
+        return asyncio.run(function(**arguments))
+
+    call.__dict__.pop("__wrapped__")
+    call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    return call
+
+
+def without_loop(app: App, threads: int) -> App:
+    """Make the app for a server that runs ``def`` handlers only."""
+    made = App(limits=replace(app.limits, max_threads=threads))
+    twins = {route.path: route for route in app.routes if route.path.startswith("/def/")}
+    for route in app.routes:
+        function = route.handler.function
+        twin = twins.get("/def" + route.path)
+        if route.handler.style not in (Style.COROUTINE, Style.ASYNC_GENERATOR):
+            pass
+        elif route.kind is RouteKind.HTTP:
+            function = run_to_end(function)
+        elif route.path == "/allow-list":
+            function = echo_in_thread
+        elif twin is not None or function in TWINS:
+            function = twin.handler.function if twin is not None else TWINS[function]
+        else:
+            continue
+        handler = Handler(function, route.path, route.pattern.params)
+        made._router.add(replace(route, handler=handler))
+    return made
+
+
 def main() -> None:
     """Serve until a signal."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--server", default="aio")
     parser.add_argument("--loop", default="asyncio")
+    parser.add_argument("--threads", type=int, default=400, help="of the sync server")
     parser.add_argument("--uds")
     parser.add_argument("--nofile", type=int)
     parser.add_argument("--grace", type=float, default=5.0)
@@ -421,7 +509,11 @@ def main() -> None:
     if arguments.nofile:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (arguments.nofile, hard))
-    app.run(port=0, uds=arguments.uds, loop=arguments.loop, grace=arguments.grace)
+    options: dict[str, Any] = {"port": 0, "uds": arguments.uds, "grace": arguments.grace}
+    if arguments.server == "sync":
+        without_loop(app, arguments.threads).run(server="sync", **options)
+    else:
+        app.run(loop=arguments.loop, **options)
 
 
 if __name__ == "__main__":

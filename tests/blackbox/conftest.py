@@ -1,7 +1,8 @@
 """The server under test, and where in it a case looks.
 
-``server`` is a process that a worker starts once for each event loop. ``site`` is the same, held to
-``undisturbed`` during a case; ``echo`` is one of its echoing WebSockets, of either kind of handler.
+``server`` is a process that a worker starts once for each kind of server. ``site`` is the same,
+held to ``undisturbed`` during a case; ``echo`` is one of its echoing WebSockets, of either kind of
+handler.
 """
 
 from __future__ import annotations
@@ -15,7 +16,19 @@ import pytest
 from .peer import Peer
 from .server import ServerProcess
 
-LOOPS = ("asyncio", "uvloop")
+SERVERS = ("asyncio", "uvloop", "sync")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what a server without an event loop has not, and what would be the same twice."""
+    items[:] = [item for item in items if not _is_without(item)]
+
+
+def _is_without(item: pytest.Item) -> bool:
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    if "sync" not in (params.get("server"), params.get("own"), params.get("server_name")):
+        return False
+    return params.get("echo") == "" or item.get_closest_marker("event_loop") is not None
 
 
 class Echo(NamedTuple):
@@ -29,11 +42,11 @@ class Echo(NamedTuple):
         return self.site.websocket(self.prefix + path, rest, **options)
 
 
-@pytest.fixture(scope="session", params=LOOPS)
+@pytest.fixture(scope="session", params=SERVERS)
 def server(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
     if not Path("/proc/self/fd").is_dir():
         pytest.skip("what a process costs is read off /proc, which is not here")
-    if request.param != "asyncio":
+    if request.param == "uvloop":
         pytest.importorskip(request.param)
     with ServerProcess(request.param) as process:
         yield process

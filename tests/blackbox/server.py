@@ -43,16 +43,16 @@ class ServerProcess:
     """The application of ``application.py`` in a process.
 
     Args:
-        loop: ``"asyncio"`` or ``"uvloop"``.
+        server: ``"asyncio"`` or ``"uvloop"``, for the asyncio server; or ``"sync"``.
         arguments: Further arguments of the application.
 
     Attributes:
         crashes: Tracebacks that the case at hand is meant to cause; set back by ``undisturbed``.
     """
 
-    def __init__(self, loop: str, *arguments: str) -> None:
+    def __init__(self, server: str, *arguments: str) -> None:
         self.crashes = 0
-        self.loop = loop
+        self.name = server
         self._arguments = arguments
         self._sentinels: list[Peer] = []
         self._log = tempfile.NamedTemporaryFile(mode="rb")  # noqa: SIM115  # closed by stop
@@ -61,7 +61,7 @@ class ServerProcess:
         """Run the process until it listens."""
         command = [sys.executable, "-W", "always", "-m", "tests.blackbox.application"]
         self._process = subprocess.Popen(
-            [*command, "--loop", self.loop, *self._arguments],
+            [*command, *self._choice(), *self._arguments],
             cwd=ROOT,
             stderr=self._log.fileno(),
         )
@@ -70,6 +70,9 @@ class ServerProcess:
         assert found, self.log()
         self.address: tuple[str, int] | str = found[3] or ("127.0.0.1", int(found[2]))
         return self
+
+    def _choice(self) -> list[str]:
+        return ["--server", "sync"] if self.name == "sync" else ["--loop", self.name]
 
     def stop(self) -> None:
         """End the process, however it is."""
@@ -107,6 +110,12 @@ class ServerProcess:
             head = peer.read_head()
             assert head.status == 200, head
             return json.loads(peer.read_all())
+
+    def serves(self, path: str) -> bool:
+        """Tell whether a request is answered with 200."""
+        with self.connect() as peer:
+            peer.send(get(path, "Connection: close"))
+            return peer.read_head().status == 200
 
     # --------------------------------------------------------------------------- what it costs
 

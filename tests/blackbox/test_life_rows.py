@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from .conftest import LOOPS, Echo
+from .conftest import SERVERS, Echo
 from .peer import BINARY, HANDSHAKE, PING, Peer, close, frame, get, hexed, text
 from .server import KIB, MIB, ServerProcess, eventually
 
@@ -112,6 +112,7 @@ def test_row_51_the_server_closes(echo: Echo, answer: str) -> None:
         assert peer.is_over()
 
 
+@pytest.mark.event_loop
 def test_row_52_one_slow_reader_among_many(site: ServerProcess) -> None:
     """20 subscribers and 12 MB each, here; 50 and 100 MB together in the row."""
     rounds, chunk = 200, bytes(64 * KIB)
@@ -152,9 +153,9 @@ def test_any_byte_is_a_sign_of_life(echo: Echo) -> None:
 # ---------------------------------------------------------------------------------------- row 54
 
 
-@pytest.mark.parametrize("loop", LOOPS)
-def test_row_54_no_more_file_descriptors(loop: str) -> None:
-    with ServerProcess(loop, "--nofile", "50") as server, ExitStack() as stack:
+@pytest.mark.parametrize("server_name", SERVERS)
+def test_row_54_no_more_file_descriptors(server_name: str) -> None:
+    with ServerProcess(server_name, "--nofile", "50") as server, ExitStack() as stack:
         before = server.websocket()
         fds = server.fds()
         clients = [stack.enter_context(server.connect()) for _ in range(100)]
@@ -171,7 +172,7 @@ def test_row_54_no_more_file_descriptors(loop: str) -> None:
             assert peer.read_message() == "Hi"
         before.close()
         log = server.log()
-        if loop == "asyncio":  # libuv turns connections away without a word
+        if server_name != "uvloop":  # libuv turns connections away without a word
             assert 1 <= log.count("Too many open files") < 5
         assert "Traceback" not in log
 
@@ -188,6 +189,7 @@ def test_row_55_a_handler_that_raises(echo: Echo) -> None:
     assert "RuntimeError: meant to" in echo.site.log()
 
 
+@pytest.mark.event_loop
 def test_row_55_a_handler_that_is_cancelled(site: ServerProcess) -> None:
     with site.websocket("/cancelled") as peer:
         peer.send(text("now"))
@@ -208,7 +210,7 @@ def test_row_55_sending_after_closing(echo: Echo) -> None:
 # ---------------------------------------------------------------------------------------- row 56
 
 
-@pytest.fixture(params=LOOPS)
+@pytest.fixture(params=SERVERS)
 def own(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
     """A server for one case, which may end it."""
     with ServerProcess(request.param) as server:
@@ -230,14 +232,14 @@ def streams(server: ServerProcess, stack: ExitStack, count: int) -> list[Peer]:
     return peers
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("server_name", SERVERS)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_row_56_an_orderly_end(loop: str, number: signal.Signals) -> None:
+def test_row_56_an_orderly_end(server_name: str, number: signal.Signals) -> None:
     """20 WebSockets and 25 streams here, with all limits as they are by default.
 
     The table has 200 connections. Not one of these clients hurries to close its socket.
     """
-    with ServerProcess(loop, "--default-limits") as own, ExitStack() as stack:
+    with ServerProcess(server_name, "--default-limits") as own, ExitStack() as stack:
         sockets = [stack.enter_context(own.websocket(("/ws", "/def/ws")[n % 2])) for n in range(20)]
         events = streams(own, stack, 25)
         idle = stack.enter_context(own.connect())
@@ -297,9 +299,9 @@ def test_row_56_requests_while_the_server_stops(own: ServerProcess) -> None:
         assert own.wait() == 0
 
 
-@pytest.mark.parametrize("loop", LOOPS)
-def test_row_56_handlers_that_outstay_the_grace(loop: str) -> None:
-    with ServerProcess(loop, "--grace", "0.2") as server, ExitStack() as stack:
+@pytest.mark.parametrize("server_name", SERVERS)
+def test_row_56_handlers_that_outstay_the_grace(server_name: str) -> None:
+    with ServerProcess(server_name, "--grace", "0.2") as server, ExitStack() as stack:
         for path in ("/stubborn", "/def/stubborn"):
             stack.enter_context(server.websocket(path))
         server.signal(signal.SIGTERM)
@@ -320,6 +322,7 @@ def test_row_56_a_second_signal_ends_at_once(own: ServerProcess) -> None:
 # --------------------------------------------------------------------------- beside the table
 
 
+@pytest.mark.event_loop
 def test_more_handlers_than_threads(own: ServerProcess) -> None:
     """100 idle streams of ``def`` handlers disturb nobody; the 121st is refused."""
     with ExitStack() as stack:
@@ -341,6 +344,29 @@ def test_more_handlers_than_threads(own: ServerProcess) -> None:
         assert "Limits.max_threads (120)" in own.log()
         with own.websocket("/ws", rest=HI) as peer:
             assert peer.read_message() == "Hi"
+
+
+def test_more_connections_than_threads() -> None:
+    """Each connection has one of the sync server's threads, idle or not."""
+    with ServerProcess("sync", "--threads", "20") as own, ExitStack() as stack:
+        peers = [stack.enter_context(own.websocket("/ws")) for _ in range(10)]
+        for _ in range(10):
+            peer = stack.enter_context(own.connect())
+            peer.send(get("/def/ticks"))
+            assert peer.read_head().status == 200
+        for _ in range(3):
+            with own.connect() as late:
+                late.send(get("/http"))
+                head = late.read_head()
+                assert head.status == 503
+                assert int(head.headers["retry-after"]) > 0
+                assert late.read_body(head) == b"all threads are busy\n"
+                assert late.is_over()
+        assert "Limits.max_threads (20)" in own.log()
+        peers[0].send(HI + close(1000))
+        assert peers[0].read_message() == "Hi"
+        assert peers[0].read_close() == (1000, "")
+        eventually(lambda: own.serves("/http"), "a thread that is free again")
 
 
 def test_clients_come_and_go_in_threads(echo: Echo) -> None:

@@ -156,7 +156,10 @@ LEAVING = {
 
 
 @pytest.mark.parametrize("end", ["close", "reset", "finish"])
-@pytest.mark.parametrize("path", LEAVING)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param("/ticks", marks=pytest.mark.event_loop), *(p for p in LEAVING if p != "/ticks")],
+)
 def test_row_60_the_client_leaves(site: ServerProcess, path: str, end: str) -> None:
     """Within a second, although the handler only sleeps."""
     site.get("/endings")
@@ -171,7 +174,10 @@ def test_row_60_the_client_leaves(site: ServerProcess, path: str, end: str) -> N
     assert site.get("/endings") == []
 
 
-@pytest.mark.parametrize("path", ["/flood", "/def/flood", "/hasty-flood"])
+@pytest.mark.parametrize(
+    "path",
+    ["/flood", "/def/flood", pytest.param("/hasty-flood", marks=pytest.mark.event_loop)],
+)
 def test_row_60_the_client_stops_reading(site: ServerProcess, path: str) -> None:
     """``write_timeout`` is 1 s here. What waits is bounded: 64 KiB, or 1 MiB if nobody awaits."""
     site.get("/endings")

@@ -122,7 +122,7 @@ class Line:
             events += self.client.receive_data(data, self.now)
         return events
 
-    def turn(self, looks: int = 2) -> None:
+    def turn(self, looks: int = 3) -> None:
         """Do what the watcher's thread would: look, take what is ready, see to deadlines."""
         for _ in range(looks):
             self.watcher.look()

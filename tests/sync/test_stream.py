@@ -30,11 +30,15 @@ def test_waiting_has_an_end() -> None:
         stream = SocketStream(ours)
         with pytest.raises(BlockingIOError):
             stream.recv_now(9)
+        assert not stream.has_arrived()
         with pytest.raises(TimeoutError, match="in time") as timeout:
             stream.recv(9, 0.001)
         assert timeout.value.errno is None  # and not the connection's own
         theirs.sendall(b"late")
+        assert stream.has_arrived()
         assert stream.recv(9, 0) == b"late"
+        stream.release()
+        assert stream.has_arrived()  # an error
 
 
 def test_bytes_that_find_no_room_wait() -> None:

@@ -1,0 +1,99 @@
+"""A process around a ``Server``: the log, the signals, the exit."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from .._speedups import implementation
+from .._speedups.deflate import deflate
+from .._version import __version__
+from ..app.log import configure_logging
+from ..app.log import server as log
+from .server import Server
+
+if TYPE_CHECKING:
+    from ..app import App
+
+__all__ = ["SIGNALS", "exit_now", "greeting", "run", "signals_restored"]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""Those that end a server in order, and at once when they come a second time."""
+
+
+def run(app: App, *, log_level: str = "info", access_log: bool = True, **options: Any) -> None:
+    """Serve an app with threads until SIGINT or SIGTERM; a second one ends the process at once.
+
+    Args:
+        app: The application.
+        log_level: The least severe level that is printed, if the program has not set up logging.
+        access_log: Whether requests are logged.
+        options: As for ``Server``: host, port, uds, sock, ssl_certfile, ssl_keyfile, grace.
+
+    Raises:
+        OSError: If the address can't be listened on.
+        TypeError: If a route, or the app's lifespan, needs an event loop.
+        ValueError: If ``log_level`` is no such thing.
+    """
+    configure_logging(log_level)
+    server = Server(app, access_log=access_log, **options)
+    # A signal's handler may run at any moment of this thread: a queue of this kind bears that.
+    signals: SimpleQueue[int] = SimpleQueue()
+    stopping = False
+
+    def on_signal(number: int, _: object) -> None:
+        if stopping:
+            exit_now(128 + number)
+        signals.put(number)
+
+    with signals_restored():
+        for number in SIGNALS:
+            signal.signal(number, on_signal)
+        server.start()
+        log.info(*greeting("threads", server.url))
+        signals.get()
+        stopping = True
+        log.info("stopping; once more to stop at once")
+        server.stop()
+    stuck = sorted({connection.handler for connection in server.working})
+    if stuck:
+        # Their threads would be asked for what is not there any more while Python ends.
+        log.error("stopped without handlers that do not end: %s", ", ".join(stuck))
+        exit_now(0)
+    log.info("stopped")
+
+
+@contextmanager
+def signals_restored() -> Iterator[None]:
+    """Leave signals as they were, which uvloop does not: Ctrl+C would have no effect any more."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # it was set up by Python
+                signal.signal(number, handler)
+
+
+def exit_now(status: int) -> None:
+    """End the process, whatever tasks and threads are doing."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(status)
+
+
+def greeting(engine: str, url: str) -> tuple[Any, ...]:
+    """Give the log's first line: what runs, and where.
+
+    Args:
+        engine: What drives it: a loop, or threads.
+        url: Where it listens.
+    """
+    message = "fasterapi %s (%s backend, %s, %s) on %s; stop with Ctrl+C"
+    return message, __version__, implementation, deflate, engine, url

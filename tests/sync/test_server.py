@@ -1,0 +1,429 @@
+"""The blocking server: start, stop, limits, and what it leaves behind."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import os
+import socket
+import ssl
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from websockets.sync.client import ClientConnection, connect, unix_connect
+
+from fasterapi import App, HTTPError, Limits, Request, SyncSSEConnection, SyncWebSocket, WebSocket
+from fasterapi.sync import Server, serve
+
+from .pairs import SECONDS, wait_until
+
+LIMITS = Limits(close_timeout=0.5)
+HANDSHAKE = (
+    b"GET %s HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+def application(**options: Any) -> App:
+    app = App(**{"limits": LIMITS, **options})
+
+    @app.get("/")
+    def page() -> str:
+        return "<h1>hello</h1>"
+
+    @app.websocket("/echo")
+    def echo(ws: SyncWebSocket) -> None:
+        for message in ws:
+            ws.send(message)
+
+    @app.sse("/events")
+    def events() -> Iterator[int]:
+        yield from range(3)
+
+    return app
+
+
+def dial_raw(server: Server) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), SECONDS)
+
+
+def get(url: str, **options: Any) -> bytes:
+    with urllib.request.urlopen(url, timeout=SECONDS, **options) as response:
+        body: bytes = response.read()
+        return body
+
+
+def refused(url: str) -> tuple[int, Any]:
+    """Give the status that is no success, and the header fields."""
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        get(url)
+    with raised.value as error:
+        return error.code, error.headers
+
+
+def dial(server: Server, path: str = "/echo", **options: Any) -> Any:
+    return connect(server.url.replace("http", "ws") + path, **options)
+
+
+@contextmanager
+def closed_by_server(ws: ClientConnection) -> Iterator[None]:
+    """Answer a Close that comes meanwhile, as a client does who is reading."""
+    thread = threading.Thread(target=lambda: list(ws))
+    thread.start()
+    yield
+    thread.join(SECONDS)
+
+
+def test_every_kind_of_route() -> None:
+    with serve(application(), port=0) as server:
+        assert get(server.url) == b"<h1>hello</h1>"
+        assert get(f"{server.url}/events") == b"data: 0\n\ndata: 1\n\ndata: 2\n\n"
+        with dial(server) as ws:
+            ws.send("hello")
+            assert ws.recv(SECONDS) == "hello"
+
+
+def test_unix_sockets(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(path)  # of a server that is no more
+    with serve(application(), uds=path) as server:
+        assert server.url == f"unix:{path}"
+        with unix_connect(path, "ws://localhost/echo") as ws:
+            ws.send("hello")
+            assert ws.recv(SECONDS) == "hello"
+    assert not Path(path).exists()
+
+
+def test_a_file_that_is_no_socket_stays(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("precious")
+    with pytest.raises(OSError, match="in use"), serve(application(), uds=str(path)):
+        pass
+    assert path.read_text() == "precious"
+
+
+def test_given_sockets() -> None:
+    sock = socket.create_server(("127.0.0.1", 0))
+    with serve(application(), sock=sock) as server:
+        assert server.port == sock.getsockname()[1]
+        assert get(server.url) == b"<h1>hello</h1>"
+    assert sock.fileno() == -1
+
+
+def test_tls() -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    with serve(application(), port=0, ssl_context=context) as server:
+        assert server.url.startswith("https:")
+        assert get(server.url, context=trusting) == b"<h1>hello</h1>"
+        assert get(f"{server.url}/events", context=trusting).endswith(b"data: 2\n\n")
+        with dial(server, ssl=trusting) as ws:
+            for size in 1, 100_000, 1_000_000:
+                ws.send("x" * size)
+                assert ws.recv(SECONDS) == "x" * size
+
+
+def test_a_failed_tls_handshake_is_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "fasterapi")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("localhost").configure_cert(context)
+    with serve(application(), port=0, ssl_context=context) as server:
+        with dial_raw(server) as client:
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            while client.recv(1000):
+                pass
+        wait_until(lambda: "TLS handshake failed: " in caplog.text)
+        wait_until(lambda: not server.connections)
+
+
+def test_all_addresses() -> None:
+    with serve(application(), host=None, port=0) as server:
+        assert get(f"http://127.0.0.1:{server.port}/") == b"<h1>hello</h1>"
+        assert len({sock.getsockname()[1] for sock in server.sockets}) == 1
+
+
+def test_an_address_in_use() -> None:
+    log: list[str] = []
+
+    @contextmanager
+    def lifespan(app: App) -> Iterator[None]:
+        log.append("starts")
+        yield
+        log.append("stops")
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = serve(application(lifespan=lifespan), port=taken.getsockname()[1])
+        with pytest.raises(OSError, match="in use"):
+            server.start()
+    assert log == ["starts", "stops"]
+
+
+def test_the_lifespan_runs_around_it_all() -> None:
+    log: list[str] = []
+
+    @contextmanager
+    def lifespan(app: App) -> Iterator[None]:
+        log.append("starts")
+        yield
+        log.append("stops")
+
+    with serve(application(lifespan=lifespan), port=0) as server:
+        get(server.url)
+        assert log == ["starts"]
+    assert log == ["starts", "stops"]
+    server.stop()  # once is enough
+    assert log == ["starts", "stops"]
+
+
+def test_what_needs_a_loop_is_refused_at_the_start() -> None:
+    app = application()
+
+    @app.websocket("/late")
+    async def late(ws: WebSocket) -> None: ...
+
+    with pytest.raises(TypeError, match=r"/late: .*late is async def, .*no event loop.*plain def"):
+        serve(app)
+
+
+def test_a_route_that_comes_later_and_needs_a_loop(caplog: pytest.LogCaptureFixture) -> None:
+    app = application()
+    with serve(app, port=0) as server:
+
+        @app.get("/late")
+        async def late() -> str:
+            return "never"
+
+        assert refused(f"{server.url}/late")[0] == 500
+        assert "no event loop" in caplog.text
+
+
+def test_a_handler_has_a_context_of_its_own() -> None:
+    variable = contextvars.ContextVar("variable", default="unset")
+    app = App()
+
+    @app.get("/")
+    def tell() -> str:
+        before = variable.get()
+        variable.set("by the last request")
+        return before
+
+    variable.set("at the start")
+    with serve(app, port=0) as server:
+        assert [get(server.url), get(server.url)] == [b"at the start"] * 2
+
+
+def test_errors_of_handlers(caplog: pytest.LogCaptureFixture) -> None:
+    app = App()
+
+    @app.get("/{what}")
+    def fail(what: str) -> str:
+        if what == "refused":
+            raise HTTPError(418, "short and stout")
+        if what == "exits":
+            raise SystemExit
+        raise RuntimeError("meant to")
+
+    with serve(app, port=0) as server:
+        for path, status in ("refused", 418), ("crash", 500), ("exits", 500):
+            assert refused(f"{server.url}/{path}")[0] == status
+    assert caplog.text.count("raised RuntimeError") == 2
+    assert "SystemExit in a thread" in caplog.text
+
+
+def test_a_head_request_to_an_event_stream_runs_no_handler() -> None:
+    with serve(application(), port=0) as server:
+        request = urllib.request.Request(f"{server.url}/events", method="HEAD")
+        with urllib.request.urlopen(request, timeout=SECONDS) as response:
+            assert response.headers["Content-Type"].startswith("text/event-stream")
+
+
+def test_more_connections_than_allowed(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "fasterapi")
+    app = application(limits=Limits(max_connections=1, close_timeout=0.5))
+    with serve(app, port=0) as server, dial(server) as ws:
+        ws.send("in")
+        assert ws.recv(SECONDS) == "in"
+        status, headers = refused(server.url)
+        assert (status, headers["Retry-After"]) == (503, "1")
+        assert "503: too many connections, over Limits.max_connections (1)" in caplog.text
+
+
+def test_an_orderly_end(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "fasterapi")
+    app = application()
+    began = threading.Event()
+
+    @app.sse("/endless")
+    def endless(sse: SyncSSEConnection) -> None:
+        sse.send("first")
+        began.set()
+        sse.wait_closed(SECONDS)
+
+    with serve(app, port=0) as server:
+        ws = dial(server).__enter__()
+        with closed_by_server(ws):
+            stream = urllib.request.urlopen(f"{server.url}/endless", timeout=SECONDS)
+            idle = dial_raw(server)
+            assert began.wait(SECONDS)
+            wait_until(lambda: len(server.connections) == 3)
+            server.stop()
+            assert stream.read() == b"data: first\n\n"
+            assert idle.recv(100) == b""
+        assert (ws.close_code, ws.close_reason) == (1001, "the server is shutting down")
+        ws.close()
+        stream.close()
+        idle.close()
+    assert "grace over" not in caplog.text
+    assert not server.connections
+    assert not server.working
+
+
+def test_who_outstays_the_grace_is_cut_off(caplog: pytest.LogCaptureFixture) -> None:
+    app = application()
+    gate = threading.Event()
+
+    @app.websocket("/stubborn")
+    def stubborn(ws: SyncWebSocket) -> None:
+        ws.accept()
+        gate.wait(SECONDS)
+
+    with serve(app, port=0) as server, dial_raw(server) as client:
+        client.sendall(HANDSHAKE % b"/stubborn")
+        assert b" 101 " in client.recv(1000)
+        stopping = threading.Thread(target=server.stop, args=[0.05])
+        stopping.start()
+        wait_until(lambda: "grace over" in caplog.text)
+        gate.set()
+        stopping.join(SECONDS)
+        assert not stopping.is_alive()
+    assert "cutting 1 connections, 1 handlers at work" in caplog.text
+    assert not server.connections
+
+
+def test_requests_while_it_stops() -> None:
+    app = application()
+    gate, entered = threading.Event(), threading.Event()
+
+    @app.get("/slow")
+    def slow() -> str:
+        entered.set()
+        gate.wait(SECONDS)
+        return "done"
+
+    with serve(app, port=0) as server:
+        client = dial_raw(server)
+        late = dial_raw(server)
+        with client, late:
+            client.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+            late.sendall(b"GET / HTTP/1.1\r\nHo")
+            assert entered.wait(SECONDS)
+            wait_until(lambda: len(server.connections) == 2)
+            stopping = threading.Thread(target=server.stop)
+            stopping.start()
+            wait_until(lambda: server.stopping)
+            late.sendall(b"st: a\r\n\r\n")
+            answer = late.recv(1000)
+            assert b" 503 " in answer
+            gate.set()
+            answer = client.recv(1000)
+            assert b" 200 " in answer
+            assert b"connection: close" in answer.lower()
+            stopping.join(SECONDS)
+            assert not stopping.is_alive()
+
+
+def test_a_vanished_client_is_noticed_by_keepalive(caplog: pytest.LogCaptureFixture) -> None:
+    """It sends nothing any more, not even a FIN: its process is there and does not read."""
+    caplog.set_level(logging.INFO, "fasterapi")
+    ended = threading.Event()
+    app = App(limits=Limits(ping_interval=0.05, ping_timeout=0.05, close_timeout=0.1))
+
+    @app.websocket("/")
+    def wait(ws: SyncWebSocket) -> None:
+        try:
+            ws.receive()
+        finally:
+            ended.set()
+
+    with serve(app, port=0) as server, dial_raw(server) as client:
+        client.sendall(HANDSHAKE % b"/")
+        assert ended.wait(SECONDS)
+        wait_until(lambda: not server.connections)
+    assert "keepalive ping timeout" in caplog.text
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="descriptors are counted in /proc")
+def test_a_thousand_connections_in_turn_leave_nothing_behind() -> None:
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    mask = b"\x00\x00\x00\x00"
+    opening = HANDSHAKE % b"/echo"
+    before, threads = descriptors(), set(threading.enumerate())
+    with serve(application(), port=0, access_log=False) as server:
+        address = ("127.0.0.1", server.port)
+        for number in range(1000):
+            with socket.create_connection(address, SECONDS) as client:
+                client.sendall(opening + b"\x81\x82" + mask + b"Hi")
+                got = b""
+                while not got.endswith(b"\x81\x02Hi"):
+                    got += client.recv(1000)
+                if number % 2:
+                    client.sendall(b"\x88\x82" + mask + b"\x03\xe8")
+                    assert client.recv(100) == b"\x88\x02\x03\xe8"
+                    assert client.recv(100) == b""
+        wait_until(lambda: not server.connections and not server.working)
+        assert not server.watcher._watched.keys() - set(server._listeners)
+    assert descriptors() == before
+    wait_until(lambda: set(threading.enumerate()) <= threads)
+
+
+def test_a_thousand_threads_may_be_idle() -> None:
+    app = application(limits=Limits(max_threads=1100))
+    opening = HANDSHAKE % b"/echo"
+    clients: list[socket.socket] = []
+    with serve(app, port=0, access_log=False) as server:
+        for _ in range(1000 if hasattr(os, "fork") else 100):
+            client = dial_raw(server)
+            client.sendall(opening)
+            clients.append(client)
+        for client in clients:
+            assert b" 101 " in client.recv(1000)
+        began = time.process_time()
+        for client in clients[::100]:
+            client.sendall(b"\x81\x82\0\0\0\0Hi")
+            assert client.recv(100) == b"\x81\x02Hi"
+        assert time.process_time() - began < 5  # it does not grow with those that are idle
+        for client in clients:
+            client.close()
+        wait_until(lambda: not server.connections)
+
+
+def test_a_request_is_whole_when_a_handler_sees_it() -> None:
+    app = App()
+
+    @app.post("/")
+    def length(request: Request) -> str:
+        return str(len(request.body))
+
+    with serve(app, port=0) as server, dial_raw(server) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n")
+        client.sendall(b"Expect: 100-continue\r\n\r\n")
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"body" + b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        got = b""
+        while data := client.recv(1000):
+            got += data
+        assert b"\r\n\r\n4HTTP/1.1 405 " in got
