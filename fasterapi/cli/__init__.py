@@ -1,9 +1,10 @@
 """The command line: an application's name to a running server, a mistake to one line that helps.
 
-``fasterapi run module:app`` serves an application, ``fasterapi demo`` the examples, and ``fasterapi
-events`` follows an event stream. What the user got wrong (exit status 2), an address and a stream
-that can't be had (1) are told in one line on stderr; what goes wrong inside the application's own
-code keeps its traceback. How a server or a client works is not known here.
+``fasterapi run module:app`` serves an application, ``fasterapi demo`` the examples; ``fasterapi
+connect`` talks to a WebSocket, and ``fasterapi events`` follows an event stream. What the user got
+wrong (exit status 2), an address and a server that can't be had (1) are told in one line on stderr;
+what goes wrong inside the application's own code keeps its traceback. How a server or a client
+works is not known here.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 from .. import __deflate__, __impl__, __version__
 from ..app import App
 from .command import Refusal, formatted
+from .connect import add_connect, talk
 from .events import add_events, follow
 
 __all__ = ["main"]
@@ -37,6 +39,7 @@ _EPILOG = """\
 examples:
   fasterapi demo                  live examples on http://127.0.0.1:8000
   fasterapi run chat:app          the App 'app' of chat.py, in this folder
+  fasterapi connect ws://localhost:8000/ws         a WebSocket, line by line
   fasterapi events http://localhost:8000/events    what comes of an event stream
 """
 _RUN_EPILOG = """\
@@ -84,6 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _serve(_load_demo(), host=arguments.host, port=arguments.port)
         elif arguments.command == "events":
             return follow(arguments)
+        elif arguments.command == "connect":
+            return talk(arguments)
         else:
             parser.print_help()
     except Refusal as refusal:
@@ -106,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", title="commands", metavar="<command>")
     _add_run(commands.add_parser, help="serve an application", epilog=_RUN_EPILOG)
     _add_demo(commands.add_parser, help="serve the live examples", epilog=_DEMO_EPILOG)
+    add_connect(commands.add_parser, help="talk to a WebSocket")
     add_events(commands.add_parser, help="follow an event stream")
     return parser
 

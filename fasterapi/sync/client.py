@@ -33,7 +33,12 @@ class Connecting:
     for the server's agreement and the socket's end, at most ``Limits.close_timeout`` each.
 
     See ``connect``.
+
+    Attributes:
+        kind: The class of what is opened.
     """
+
+    kind: type[SyncWebSocket] = SyncWebSocket
 
     def __init__(self, url: str, options: ConnectOptions) -> None:
         self._request = WebSocketRequest(url, options)
@@ -103,7 +108,7 @@ class Connecting:
         def watch(websocket: SyncWebSocket) -> None:
             WebSocketCarrier(websocket, stream, watcher, clock=time.monotonic, on_end=over.set)
 
-        websocket = SyncWebSocket(stream=stream, attach=watch, clock=time.monotonic, **session)
+        websocket = self.kind(stream=stream, attach=watch, clock=time.monotonic, **session)
         websocket._attach(reader.take_rest())
         return websocket
 
