@@ -67,9 +67,10 @@ coverage: $(VENV)/.installed-test ## Hold fasterapi/protocol at 100 % branch cov
 
 # Two processes run the cases: most of the time is theirs.
 conformance: PROCESSES ?= 2
+# PURE_ARGS=--no-deflate saves the time of the compressed ones on the kernels in Python.
 conformance: $(VENV)/.installed-test ## Run the Autobahn cases, graded strictly, on both backends
 	@echo "kernels in Python"
-	@FASTERAPI_IMPL=python $(BIN)/python conformance/run.py --processes $(PROCESSES) $(ARGS)
+	@FASTERAPI_IMPL=python $(BIN)/python conformance/run.py --processes $(PROCESSES) $(PURE_ARGS) $(ARGS)
 	@echo "kernels in C"
 	@if FASTERAPI_IMPL=c $(BIN)/python -c "import fasterapi" 2>/dev/null; \
 		then FASTERAPI_IMPL=c $(BIN)/python conformance/run.py --processes $(PROCESSES) $(ARGS); \

@@ -2,9 +2,14 @@
  *
  *     load echo PORT CONNECTIONS IN_FLIGHT MESSAGES     every echoed payload is checked
  *     load large PORT CONNECTIONS SIZE MESSAGES          one long text in flight on each, checked too
+ *     load deflate PORT CONNECTIONS IN_FLIGHT SIZE MESSAGES   compressed JSON of about that size, and each
+ *                                                        echo is inflated and checked; a fifth figure:
+ *                                                        bytes of an echo on the wire
  *     load connect PORT CONNECTIONS                      connects, shakes hands, holds until EOF on stdin
  *     load events PORT STREAMS EVENTS                    counts the events of event streams; says
  *                                                        "steady" when what was sent ahead is read
+ *
+ * With BENCH_DEFLATE in the environment each WebSocket offers permessage-deflate, and it has to be taken.
  *
  * It prints "messages seconds p50_us p99_us" and exits with 0, or says what went wrong. */
 
@@ -19,6 +24,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
+#include <zlib.h>
 
 enum { SIZE = 64, SENT = SIZE + 6, GOT = SIZE + 2, MAX_FLIGHT = 1024 };
 
@@ -66,12 +72,19 @@ static void ask(int fd, const char *request, const char *status) {
     }
 }
 
+#define HANDSHAKE                                                                                      \
+    "GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"             \
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+
 static int open_websocket(int port) {
     int fd = open_socket(port, 0);
-    ask(fd,
-        "GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-        " 101 ");
+    if (getenv("BENCH_DEFLATE"))
+        ask(fd,
+            HANDSHAKE "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=12; "
+                      "client_max_window_bits=12\r\n\r\n",
+            "permessage-deflate");
+    else
+        ask(fd, HANDSHAKE "\r\n", " 101 ");
     return fd;
 }
 
@@ -132,6 +145,141 @@ static void echo(int port, int connections, int in_flight, long messages) {
         }
     }
     report(done, now() - began, latencies, done);
+}
+
+/* Messages of chat, of which one is like another and none is the same. */
+enum { TEXTS = 64 };
+struct text {
+    unsigned char *plain, *frame;
+    long size, frame_size;
+};
+
+static long write_chat(char *out, unsigned *seed, long size) {
+    static const char *words[] = {"the", "people", "of", "where", "house", "again", "and", "little",
+                                  "because", "to", "night", "you", "something", "world", "in", "that"};
+    static const char *names[] = {"alice", "bob", "carol", "dave"};
+    unsigned n = *seed = *seed * 1103515245u + 12345u;
+    long at = sprintf(out, "{\"type\":\"message\",\"room\":\"general\",\"id\":%u,\"user\":{\"id\":%u,"
+                           "\"name\":\"%s\"},\"at\":\"2026-11-25T23:%02u:%02uZ\",\"text\":\"",
+                      n, n >> 8 & 1023, names[n >> 20 & 3], n >> 4 & 31, n >> 9 & 31);
+    while (at < size - 12) {
+        *seed = *seed * 1103515245u + 12345u;
+        at += sprintf(out + at, "%s ", words[*seed >> 16 & 15]);
+    }
+    return at + sprintf(out + at, "\"}");
+}
+
+/* Compresses each by itself: whatever context the server keeps, it may be sent any number of times. */
+static void make_text(struct text *t, unsigned *seed, long size) {
+    static const unsigned char key[4] = {0x37, 0xfa, 0x21, 0x3d};
+    char *plain = malloc((size_t)size + 1024);
+    t->size = size < 400 ? write_chat(plain, seed, size) : 1;
+    if (size >= 400) {
+        plain[0] = '[';
+        while (t->size < size - 250) {
+            t->size += write_chat(plain + t->size, seed, 200);
+            plain[t->size++] = ',';
+        }
+        t->size += write_chat(plain + t->size, seed, 200);
+        plain[t->size++] = ']';
+    }
+    t->plain = (unsigned char *)plain;
+    z_stream z = {0};
+    unsigned long room = (unsigned long)t->size + 1024;
+    unsigned char *out = malloc(room + 14);
+    deflateInit2(&z, 6, Z_DEFLATED, -12, 5, Z_DEFAULT_STRATEGY);
+    z.next_in = t->plain, z.avail_in = (unsigned)t->size, z.next_out = out + 14, z.avail_out = (unsigned)room;
+    deflate(&z, Z_SYNC_FLUSH);
+    long length = (long)z.total_out - 4, head = length < 126 ? 6 : 8;
+    deflateEnd(&z);
+    t->frame = out + 14 - head;
+    t->frame_size = head + length;
+    for (long i = 0; i < length; i++) out[14 + i] ^= key[i % 4];
+    t->frame[0] = 0xc1;
+    t->frame[1] = (unsigned char)(0x80 | (length < 126 ? length : 126));
+    if (length >= 126) t->frame[2] = (unsigned char)(length >> 8), t->frame[3] = (unsigned char)length;
+    memcpy(t->frame + head - 4, key, 4);
+}
+
+struct talk {
+    int fd;
+    long next, wanted, length, in_flight; /* texts sent and awaited; bytes in the buffer */
+    double sent_at[MAX_FLIGHT];
+    z_stream z;
+    unsigned char buffer[1 << 18];
+};
+
+static void say(struct talk *t, struct text *texts) {
+    struct text *text = &texts[t->next % TEXTS];
+    t->sent_at[t->next % t->in_flight] = now();
+    if (write(t->fd, text->frame, (size_t)text->frame_size) != text->frame_size) fail("short write");
+    t->next++;
+}
+
+/* Takes an echo from the buffer at ``at``; gives its bytes, 0 if it is not whole. */
+static long hear(struct talk *t, struct text *texts, long at) {
+    static unsigned char plain[1 << 18];
+    static unsigned char tail[4] = {0, 0, 0xff, 0xff};
+    unsigned char *frame = t->buffer + at;
+    long left = t->length - at, head = 2;
+    if (left < 4) return 0;
+    long length = frame[1];
+    if (length == 126) length = frame[2] << 8 | frame[3], head = 4;
+    if (left < head + length) return 0;
+    if (frame[0] != 0xc1) fail("an echo that is not compressed");
+    struct text *text = &texts[t->wanted++ % TEXTS];
+    t->z.next_in = frame + head, t->z.avail_in = (unsigned)length;
+    t->z.next_out = plain, t->z.avail_out = sizeof plain;
+    int first = inflate(&t->z, Z_SYNC_FLUSH);
+    t->z.next_in = tail, t->z.avail_in = 4;
+    int second = inflate(&t->z, Z_SYNC_FLUSH);
+    if ((first != Z_OK && first != Z_BUF_ERROR) || (second != Z_OK && second != Z_BUF_ERROR)) fail("can't inflate");
+    if ((long)(sizeof plain - t->z.avail_out) != text->size || memcmp(plain, text->plain, (size_t)text->size))
+        fail("a wrong echo");
+    return head + length;
+}
+
+static void talk(int port, int connections, int in_flight, long size, long messages) {
+    static struct text texts[TEXTS];
+    unsigned seed = 7;
+    for (int i = 0; i < TEXTS; i++) make_text(&texts[i], &seed, size);
+    struct talk *all = calloc((size_t)connections, sizeof *all);
+    double *latencies = malloc((size_t)(messages + (long)connections * in_flight) * sizeof *latencies);
+    int poll = epoll_create1(0);
+    for (int i = 0; i < connections; i++) {
+        all[i].fd = open_websocket(port);
+        all[i].in_flight = in_flight;
+        inflateInit2(&all[i].z, -15);
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = &all[i]};
+        epoll_ctl(poll, EPOLL_CTL_ADD, all[i].fd, &event);
+    }
+    double began = now();
+    for (int i = 0; i < connections; i++)
+        for (int j = 0; j < in_flight; j++) say(&all[i], texts);
+    long done = 0, bytes = 0;
+    struct epoll_event events[256];
+    while (done < messages) {
+        int ready = epoll_wait(poll, events, 256, 10000);
+        if (ready <= 0) fail("the server has stopped answering");
+        for (int i = 0; i < ready; i++) {
+            struct talk *t = events[i].data.ptr;
+            ssize_t got = read(t->fd, t->buffer + t->length, sizeof t->buffer - (size_t)t->length);
+            if (got <= 0) fail("the server has closed a connection");
+            t->length += got;
+            long at = 0, taken;
+            while ((taken = hear(t, texts, at))) {
+                at += taken, bytes += taken;
+                latencies[done++] = now() - t->sent_at[(t->wanted - 1) % in_flight];
+            }
+            memmove(t->buffer, t->buffer + at, (size_t)(t->length - at));
+            t->length -= at;
+            while (t->next - t->wanted < in_flight) say(t, texts);
+        }
+    }
+    double seconds = now() - began;
+    qsort(latencies, (size_t)done, sizeof *latencies, compare);
+    printf("%ld %.6f %.1f %.1f %.1f\n", done, seconds, latencies[done / 2] * 1e6,
+           latencies[done * 99 / 100] * 1e6, (double)bytes / (double)done);
 }
 
 struct transfer {
@@ -254,6 +402,8 @@ int main(int argc, char **argv) {
         echo(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), atol(argv[5]));
     else if (argc == 6 && !strcmp(argv[1], "large"))
         large(atoi(argv[2]), atoi(argv[3]), atol(argv[4]), atol(argv[5]));
+    else if (argc == 7 && !strcmp(argv[1], "deflate"))
+        talk(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), atol(argv[5]), atol(argv[6]));
     else if (argc == 4 && !strcmp(argv[1], "connect"))
         hold(atoi(argv[2]), atoi(argv[3]));
     else if (argc == 5 && !strcmp(argv[1], "events"))

@@ -14,6 +14,13 @@ Sample = dict[str, float]
 COLUMNS = {
     "echo": {"cpu": "CPU, us", "rate": "messages/s", "p50": "p50, us", "p99": "p99, us"},
     "large": {"cpu": "CPU, us", "rate": "messages/s", "p50": "p50, us", "p99": "p99, us"},
+    "deflate": {
+        "cpu": "CPU, us",
+        "bytes": "bytes of an echo",
+        "rate": "messages/s",
+        "p50": "p50, us",
+        "p99": "p99, us",
+    },
     "events": {"cpu": "CPU, us", "rate": "events/s"},
     "clients": {"cpu": "CPU, us", "rate": "events/s"},
     "idle": {"kib": "memory, KiB", "cpu": "CPU of a handshake, us", "rate": "handshakes/s"},

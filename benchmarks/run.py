@@ -50,6 +50,10 @@ NEEDS = {
     "uvicorn-wsproto": "uvicorn",
 }
 OWN_LOOP = ("granian",)
+DEFLATERS = (
+    "fasterapi", "fasterapi-zlib", "fasterapi-zlib-ng", "websockets", "aiohttp", "uvicorn-sansio",
+    "uvicorn-wsproto",
+)  # fmt: skip
 STREAMERS = ("fasterapi", "websockets", "aiohttp", "uvicorn-sansio", "picows", "tornado")
 
 Sample = dict[str, float]
@@ -60,7 +64,7 @@ def build() -> None:
     source = HERE / "load.c"
     if not LOAD.exists() or LOAD.stat().st_mtime < source.stat().st_mtime:
         BUILD.mkdir(exist_ok=True)
-        subprocess.run(["gcc", "-O2", "-o", LOAD, source], check=True)
+        subprocess.run(["gcc", "-O2", "-o", LOAD, source, "-lz"], check=True)
 
 
 def fetch_old_uvloop() -> None:
@@ -128,8 +132,11 @@ def load(mode: str, port: int, *numbers: int) -> Sample:
     core = str(max(os.sched_getaffinity(0)))
     command = ["taskset", "-c", core, LOAD, mode, str(port), *map(str, numbers)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    messages, seconds, p50, p99 = map(float, done.stdout.split())
-    return {"messages": messages, "rate": messages / seconds, "p50": p50, "p99": p99}
+    messages, seconds, p50, p99, *wire = map(float, done.stdout.split())
+    sample = {"messages": messages, "rate": messages / seconds, "p50": p50, "p99": p99}
+    if wire:
+        sample["bytes"] = wire[0]
+    return sample
 
 
 def measure(name: str, loop: str, mode: str, numbers: tuple[int, ...]) -> Sample:
@@ -252,6 +259,7 @@ def machine() -> dict[str, str]:
 def plan(parts: list[str], loop: str, count: int, scale: int) -> Iterator[tuple[str, str, Any]]:
     """Give each table that is asked for: its title, its kind, and a call that measures it."""
     echo, events = installed(list(ECHO)), installed(list(EVENTS))
+    echo = [name for name in echo if not name.startswith("fasterapi-zlib")]  # see plan_deflate
     if loop != LOOPS[0]:
         echo = [name for name in echo if name not in OWN_LOOP]
     echoes = (
@@ -274,6 +282,8 @@ def plan(parts: list[str], loop: str, count: int, scale: int) -> Iterator[tuple[
             "large",
             (lambda n=numbers: rounds(large, count, lambda name: measure(name, loop, "large", n))),
         )
+    if "deflate" in parts:
+        yield from plan_deflate(loop, count, scale)
     if "events" in parts:
         yield (
             "Event streams, 16 of them, as fast as they go",
@@ -301,6 +311,42 @@ def plan(parts: list[str], loop: str, count: int, scale: int) -> Iterator[tuple[
         )
 
 
+def plan_deflate(loop: str, count: int, scale: int) -> Iterator[tuple[str, str, Any]]:
+    """Give the tables of compressed connections."""
+    names = installed(list(DEFLATERS))
+
+    def compressed(take: Callable[[], Sample]) -> Sample:
+        os.environ["BENCH_DEFLATE"] = "1"
+        try:
+            return take()
+        finally:
+            del os.environ["BENCH_DEFLATE"]
+
+    talks = (
+        ("JSON of 200 bytes, 16 connections, one message", (16, 1, 200, 40_000)),
+        ("JSON of 200 bytes, 4 connections, 64 messages", (4, 64, 200, 80_000)),
+        ("JSON of 16 KiB, 4 connections, one message", (4, 1, 16_384, 4_000)),
+    )
+    for title, (connections, flight, size, messages) in talks:
+        numbers = (connections, flight, size, messages // scale)
+        yield (
+            f"Compressed echo of {title} in flight on each",
+            "deflate",
+            lambda n=numbers: rounds(
+                names, count, lambda name: compressed(lambda: measure(name, loop, "deflate", n))
+            ),
+        )
+    yield (
+        "An idle WebSocket with compression agreed on, and its handshake",
+        "idle",
+        lambda: rounds(
+            names,
+            count,
+            lambda name: compressed(lambda: measure_idle(name, loop, 2000 // scale)),
+        ),
+    )
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
@@ -312,7 +358,8 @@ def main() -> None:
     add("--loop", default="uvloop", help=f"by comma: {', '.join(LOOPS)}; or all (%(default)s)")
     add("--rounds", type=int, default=3, help="samples of each figure (%(default)s)")
     add("--quick", action="store_true", help="a tenth of the messages, one round")
-    add("--only", default="echo,large,events,clients,idle,micro", help="by comma (%(default)s)")
+    parts = "echo,large,deflate,events,clients,idle,micro"
+    add("--only", default=parts, help="by comma (%(default)s)")
     add("--publish", action="store_true", help="put tables and a plot into the docs")
     options = parser.parse_args()
     loops = LOOPS if options.loop == "all" else options.loop.split(",")

@@ -2,18 +2,23 @@
 
     python -m benchmarks.servers NAME PORT asyncio|uvloop
 
-Each is written as its library's documentation would have it, with compression, logs and pings off.
+Each is as its library's documentation would have it, with logs and pings off, and compression
+too unless ``BENCH_DEFLATE`` is in the environment. Then all have a window of 12 bits, as the client
+asks. Level and memory are what each has: 6 and 5 (fasterapi, websockets, uvicorn with its sans-IO
+core), 6 and 8 (wsproto), 1 and 8 (aiohttp); only those of the first two can be set.
 An event is an id, a type and a short text with one ``$`` in it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
 LIMIT = 64 * 1024 * 1024
+DEFLATE = bool(os.environ.get("BENCH_DEFLATE"))
 TEXT = "the price is 42 $"
 
 
@@ -114,6 +119,27 @@ async def fasterapi_threads(port: int) -> None:
         await asyncio.Future()
 
 
+async def fasterapi_zlib_ng(port: int) -> None:
+    """Ours with zlib-ng at level 1, the level that aiohttp has."""
+    from fasterapi import App, Compression, Limits, WebSocket
+    from fasterapi.aio import serve
+
+    app = App(origins=None, limits=Limits(max_message_size=LIMIT), compression=Compression(level=1))
+
+    @app.websocket("/echo", ping_interval=None)
+    async def echo(ws: WebSocket) -> None:
+        while ws.is_open():
+            await ws.send(await ws.receive())
+
+    async with serve(app, port=port, access_log=False):
+        await asyncio.Future()
+
+
+async def fasterapi_zlib(port: int) -> None:
+    """Ours without a faster DEFLATE."""
+    await fasterapi(port)
+
+
 async def websockets(port: int) -> None:
     """The library of that name."""
     from websockets.asyncio.server import ServerConnection, serve
@@ -122,7 +148,10 @@ async def websockets(port: int) -> None:
         async for message in ws:
             await ws.send(message)
 
-    async with serve(echo, "127.0.0.1", port, compression=None, ping_interval=None, max_size=LIMIT):
+    async with serve(
+        echo, "127.0.0.1", port, compression="deflate" if DEFLATE else None, ping_interval=None,
+        max_size=LIMIT,
+    ):  # fmt: skip
         await asyncio.Future()
 
 
@@ -131,7 +160,7 @@ async def aiohttp(port: int) -> None:
     from aiohttp import web
 
     async def echo(request: web.Request) -> web.WebSocketResponse:
-        ws = web.WebSocketResponse(compress=False, max_msg_size=LIMIT)
+        ws = web.WebSocketResponse(compress=DEFLATE, max_msg_size=LIMIT)
         await ws.prepare(request)
         async for message in ws:
             await ws.send_str(message.data)
@@ -166,7 +195,7 @@ async def _uvicorn(app: Any, port: int, ws: str) -> None:
 
     config = uvicorn.Config(
         app, port=port, ws=ws, log_level="error", access_log=False, lifespan="off",  # type: ignore[arg-type]
-        ws_ping_interval=None, ws_per_message_deflate=False, ws_max_size=LIMIT,
+        ws_ping_interval=None, ws_per_message_deflate=DEFLATE, ws_max_size=LIMIT,
     )  # fmt: skip
     await uvicorn.Server(config).serve()
 
@@ -281,6 +310,8 @@ ECHO: dict[str, Any] = {
     "fasterapi": fasterapi,
     "fasterapi-callbacks": fasterapi_callbacks,
     "fasterapi-threads": fasterapi_threads,
+    "fasterapi-zlib": fasterapi_zlib,
+    "fasterapi-zlib-ng": fasterapi_zlib_ng,
     "websockets": websockets,
     "aiohttp": aiohttp,
     "uvicorn-fasterapi": uvicorn_fasterapi,
@@ -308,6 +339,8 @@ def main() -> None:
     if name == "granian":
         granian(int(port))
         return
+    if name.startswith("fasterapi-zlib"):
+        os.environ["FASTERAPI_DEFLATE"] = name.removeprefix("fasterapi-")  # read at import
     factory: Any = asyncio.new_event_loop
     if loop.startswith("uvloop"):
         import uvloop

@@ -23,27 +23,39 @@ _LEVELS = {level: level for level in range(-1, 10)}
 
 
 class _Implementation(NamedTuple):
-    """A module that is made like ``zlib``, the package that brings it, and its levels by zlib's."""
+    """What one consists of.
+
+    Attributes:
+        module: Made like ``zlib``; it compresses.
+        inflates: The module that inflates. ISA-L makes large tables for each block, which short
+            messages don't repay: zlib takes half the time for them.
+        package: What brings it.
+        levels: Its levels by zlib's.
+    """
 
     module: str
+    inflates: str
     package: str
     levels: Mapping[int, int]
 
 
 _IMPLEMENTATIONS = {
     "isal": _Implementation(
-        "isal.isal_zlib", "isal", {level: 1 + (level > 6) + (level > 8) for level in _LEVELS}
+        "isal.isal_zlib",
+        "zlib",
+        "isal",
+        {level: 1 + (level > 6) + (level > 8) for level in _LEVELS},
     ),
-    "zlib": _Implementation("zlib", "", _LEVELS),
-    "zlib-ng": _Implementation("zlib_ng.zlib_ng", "zlib-ng", _LEVELS),
+    "zlib": _Implementation("zlib", "zlib", "", _LEVELS),
+    "zlib-ng": _Implementation("zlib_ng.zlib_ng", "zlib_ng.zlib_ng", "zlib-ng", _LEVELS),
 }
 
 
-def _choose(wish: str) -> tuple[str, Any, Mapping[int, int]]:
+def _choose(wish: str) -> tuple[str, Any, Any, Mapping[int, int]]:
     """Load the implementation to use.
 
     Returns:
-        Its name, its module, and its levels.
+        Its name, the modules that compress and inflate, and its levels.
 
     Raises:
         ImportError: If the wish names none, or one that can't be loaded here.
@@ -56,9 +68,9 @@ def _choose(wish: str) -> tuple[str, Any, Mapping[int, int]]:
     if wish not in _IMPLEMENTATIONS:
         names = ", ".join(sorted(_IMPLEMENTATIONS))
         raise ImportError(f"FASTERAPI_DEFLATE is {wish!r}; it has to be one of {names}, or unset")
-    module, package, levels = _IMPLEMENTATIONS[wish]
+    module, inflates, package, levels = _IMPLEMENTATIONS[wish]
     try:
-        return wish, import_module(module), levels
+        return wish, import_module(module), import_module(inflates), levels
     except ImportError as reason:
         raise ImportError(
             f"FASTERAPI_DEFLATE={wish} asks for what can't be loaded here ({reason}); "
@@ -68,9 +80,9 @@ def _choose(wish: str) -> tuple[str, Any, Mapping[int, int]]:
 
 deflate: str
 """The name of the implementation that runs: ``isal``, ``zlib`` or ``zlib-ng``."""
-deflate, _module, _levels = _choose(os.environ.get("FASTERAPI_DEFLATE", ""))
+deflate, _module, _inflating, _levels = _choose(os.environ.get("FASTERAPI_DEFLATE", ""))
 
-InflateError: type[Exception] = _module.error
+InflateError: type[Exception] = _inflating.error
 """Raised by an inflater for what is not DEFLATE."""
 
 
@@ -93,5 +105,5 @@ def new_inflater(bits: int, history: bytes = b"") -> Any:
         history: What was inflated before, to be referred to.
     """
     if history:
-        return _module.decompressobj(-bits, zdict=history)
-    return _module.decompressobj(-bits)
+        return _inflating.decompressobj(-bits, zdict=history)
+    return _inflating.decompressobj(-bits)
