@@ -107,6 +107,10 @@ clean: ## Remove what the other targets made, .venv apart
 	@rm -rf conformance/reports
 	@find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
 
+# A server that our clients talk to in tests/interop; it takes node and npm.
+build/node/.installed: Makefile
+	@mkdir -p build/node && npm install --silent --no-audit --no-fund --prefix build/node ws@8 && touch $@
+
 build/bench/.installed: benchmarks/requirements.txt $(RECIPE) | $(BIN)/python
 	@echo "installing what is measured into build/bench"
 	@$(BIN)/python -m venv --clear build/bench
