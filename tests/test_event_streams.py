@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import logging
 import random
@@ -518,6 +519,21 @@ def test_nothing_waits_between_the_events_of_one_read() -> None:
 
     with serving(sized(b"data: x\n\n" * 1000)) as (_, url):
         asyncio.run(main(url))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc, which Linux has")
+def test_streams_that_are_left_leave_nothing_behind(read: Read) -> None:
+    def descriptors() -> int:
+        gc.collect()
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    with serving(*[hold] * 21) as (_, url):
+        read(url, 1)
+        before = descriptors(), threading.active_count()
+        for _ in range(20):
+            assert read(url, 1).data == ["x"]
+    assert descriptors() < before[0]  # the listener's is gone too
+    assert threading.active_count() < before[1]
 
 
 # ------------------------------------------------------------------------------ parity
