@@ -1,0 +1,1 @@
+"""Targets for fuzzers, and what they have found; ``tests/fuzzing`` replays the corpus."""
