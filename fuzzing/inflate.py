@@ -3,8 +3,8 @@
     python -m fuzzing.inflate [FILE ...]      each file, or stdin, once: for AFL and its like
     python -m fuzzing.inflate --random 60     mutants of the corpus, for so many seconds
 
-Input is what a client sends on a WebSocket that agreed on permessage-deflate; its first byte chooses
-the window and whether a context is kept.
+Input is what a client sends on a WebSocket that agreed on permessage-deflate; its first byte
+chooses the window and whether a context is kept.
 """
 
 from __future__ import annotations
