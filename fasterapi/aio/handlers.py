@@ -143,7 +143,7 @@ class Call:
         if not asyncio.iscoroutine(coroutine):
             coroutine = _await(coroutine)
         self.task = self.server.loop.create_task(coroutine, name=self.route.handler.name)
-        self.task.add_done_callback(self._task_done)
+        self.task.add_done_callback(self._task_done, context=self.server.context)
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
         error = asyncio.CancelledError() if task.cancelled() else task.exception()

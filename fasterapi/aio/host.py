@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextvars import Context, copy_context
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..app.log import log_crash, log_fault
@@ -71,6 +73,11 @@ class Host:
         self.done.set_result(None)
         # asyncio's own joins them itself, or forgets to pause us (CVE-2024-12254).
         self.gathers = not isinstance(loop, asyncio.BaseEventLoop)
+
+    @cached_property
+    def context(self) -> Context:
+        """What runs at a handler's end runs in it: one for all, made when the first one starts."""
+        return copy_context()
 
     # -------------------------------------------------------------------- for a deriving class
 

@@ -114,7 +114,7 @@ class WebSocket(WebSocketBase):
             self._open()
         self._answering = False
         message = None
-        if inbox.items or self._ending:
+        if self._inbox.items or self._ending:
             if self._burst >= MAX_BURST:
                 await self._take_turns()
             message = self._next_message()

@@ -12,7 +12,7 @@ from ..errors import LocalProtocolError
 from ..protocol.events import Fragment
 from ..protocol.flow import ReceiveQueue
 
-__all__ = ["Inbox", "PartReader"]
+__all__ = ["EMPTY", "Inbox", "PartReader"]
 
 Message = str | bytes
 
@@ -123,3 +123,7 @@ class Inbox(ReceiveQueue[Message | Fragment]):
         if isinstance(parts[0], str):
             return "".join(part for part in parts if isinstance(part, str))
         return b"".join(part for part in parts if isinstance(part, bytes))
+
+
+EMPTY = Inbox(0)
+"""What every session has in place of its own until something waits: nothing is put into it."""

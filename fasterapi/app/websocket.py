@@ -23,7 +23,7 @@ from ..protocol.prepared import PreparedMessage
 from ..protocol.state import OPEN, State
 from .exchange import Exchange
 from .handlers import NO_PARAMS
-from .inbox import Inbox, PartReader
+from .inbox import EMPTY, Inbox, PartReader
 from .log import log_end, log_fault
 from .outcome import unwrap
 from .responses import error_response
@@ -93,7 +93,7 @@ class WebSocketBase:
         self._exchange = exchange
         self._connection = connection
         self._limits = limits
-        self._inbox = Inbox(limits.receive_high_water)
+        self._inbox = EMPTY
         self._answering = False  # the handler took a message and has not asked for another
         self._ending = False  # the connection is over for the handler: see close_code
         self._local_close: tuple[int, str] | None = None
@@ -238,7 +238,7 @@ class WebSocketBase:
                     self._ended(event.code, event.reason)
         # Nobody asks any more for what arrives behind a Close of ours.
         if messages and self._local_close is None:
-            self._inbox.extend(messages)
+            self._own_inbox().extend(messages)
 
     def _take_pong(self, pong: Pong) -> None:
         if pong.latency is not None:
@@ -298,7 +298,13 @@ class WebSocketBase:
         """Have messages handed on in parts, and give their reader."""
         self._begin_receive()
         self._open().streaming = True
-        return self._inbox.begin()
+        return self._own_inbox().begin()
+
+    def _own_inbox(self) -> Inbox:
+        """Give the inbox to put something into, which most sessions never do."""
+        if self._inbox is EMPTY:
+            self._inbox = Inbox(self._limits.receive_high_water)
+        return self._inbox
 
     def _end_stream(self, reader: PartReader) -> None:
         """Have messages handed on whole again, if the reader has not long left."""

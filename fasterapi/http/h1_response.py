@@ -164,10 +164,13 @@ def write_head(
     fields = [*response.headers, *own]
     if connection:
         fields = _with_connection(fields, connection)
-    names = {name.lower() for name, _ in fields}
-    fields += [field for field in defaults if field[0].lower() not in names]
     head = _status_line(response) + "".join([f"{name}: {value}\r\n" for name, value in fields])
     lines = len(fields) + 1
+    lower = head.lower()
+    for name, value in defaults:
+        if f"\n{name.lower()}:" not in lower:
+            head += f"{name}: {value}\r\n"
+            lines += 1
     if not (head.count("\r") == head.count("\n") == head.count("\r\n") == lines) or "\0" in head:
         raise LocalProtocolError("a response head with CR, LF or NUL inside a field")
     try:

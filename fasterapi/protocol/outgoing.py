@@ -144,6 +144,8 @@ class Outgoing:
         """Give the size under which a text message is sent at once and as it is: 0 for none is."""
         if not self._masked or self.state is not OPEN or self._sending is not None or self.behind:
             return 0
+        if not self.extensions:
+            return MAX_CONTROL + 1
         return min([MAX_CONTROL + 1, *(extension.minimum_size for extension in self.extensions)])
 
     # --------------------------------------------------------------- long messages, in pieces

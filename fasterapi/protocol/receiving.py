@@ -41,15 +41,17 @@ class Receiving(Lifetime):
     """What ``WebSocketConnection`` receives."""
 
     __slots__ = (
-        "_assembler", "_claimed", "_direct", "_every_frame", "_held", "_message_held", "_partial",
+        "_assembling", "_claimed", "_direct", "_every_frame", "_held", "_message_held", "_partial",
         "_rest", "_whole",
     )  # fmt: skip
 
     def _expect(self) -> None:
         self._claimed = claimed_bits(self.extensions)
-        self._every_frame = any(extension.every_frame for extension in self.extensions)
+        self._every_frame = False
+        for extension in self.extensions:
+            self._every_frame = self._every_frame or extension.every_frame
         self._whole = _whole_messages(self._claimed)  # first bytes of those that we decode
-        self._assembler = MessageAssembler(self.limits)
+        self._assembling: MessageAssembler | None = None
         self._rest = b""  # an unfinished header
         self._partial: PartialFrame | None = None
         self._held: bytes | bytearray = b""  # of a control frame, or one for an extension
@@ -102,7 +104,7 @@ class Receiving(Lifetime):
         A message that has begun in pieces ends in pieces. ``max_message_size`` counts in both
         modes, but in this one memory does not grow with it.
         """
-        return self._assembler.streaming
+        return self._assembling is not None and self._assembling.streaming
 
     @streaming.setter
     def streaming(self, value: bool) -> None:
@@ -112,16 +114,23 @@ class Receiving(Lifetime):
     # ------------------------------------------------------------------------------- frames
 
     @property
+    def _assembler(self) -> MessageAssembler:
+        """Where messages gather: made when it is needed, for many connections never do."""
+        assembler = self._assembling
+        if assembler is None:
+            assembler = self._assembling = MessageAssembler(self.limits)
+        return assembler
+
+    @property
     def _receiving(self) -> bool:
         return self.state is OPEN or self.state is State.LOCAL_CLOSING
 
     def _find_direct(self) -> None:
         """Note whether the next read begins with a frame, and messages go straight through."""
-        assembler = self._assembler
-        self._direct = not (
-            self._rest or self._partial or self._every_frame
-            or assembler.streaming or assembler.opcode is not None
-        )  # fmt: skip
+        assembler = self._assembling
+        self._direct = not (self._rest or self._partial or self._every_frame) and (
+            assembler is None or not (assembler.streaming or assembler.opcode is not None)
+        )
 
     def _read(self, data: Buffer, events: list[Event]) -> None:
         """Take frames from a read: whole ones by the scan, the last one piece by piece."""
