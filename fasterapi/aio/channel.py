@@ -179,8 +179,9 @@ class Channel(asyncio.Protocol):
 
     def reschedule(self) -> None:
         """Note the next deadline with the server's timer."""
-        if not self.lost:
-            self.server.timers.schedule(self, self._earliest())
+        deadline = self._earliest()
+        if deadline is not None:
+            self.server.timers.schedule(self, deadline)
 
     def on_timer(self, now: float) -> float | None:
         """Do what is due; see ``Timed``."""

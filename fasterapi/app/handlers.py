@@ -90,7 +90,7 @@ class Handler:
             request: The request.
             params: Values of the path's parameters.
         """
-        arguments = {name: params[name] for name in self._names}
+        arguments = {name: params[name] for name in self._names} if self._names else {}
         for name in self._requests:
             arguments[name] = request
         if self._connection is not None:

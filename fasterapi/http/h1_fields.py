@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from sys import intern
+from typing import cast
 
 import h11
 
@@ -45,32 +46,34 @@ _METHODS = {verb.encode(): verb for verb in ("GET", "HEAD", "POST", "PUT", "PATC
 _kept: dict[bytes, Field] = {}
 
 
-def parse_head(head: bytes) -> tuple[str, str, list[Field]]:
+def parse_head(head: bytes) -> tuple[str, str, dict[str, str], list[Field]]:
     """Take a head apart.
 
     Args:
         head: Up to and including its blank line, with clean lines and three words in the first.
 
     Returns:
-        Method, target, and the fields in order, names in lower case.
+        Method, target, the last value of each name, and the fields in order; names are in lower
+        case.
 
     Raises:
         RequestFault: 400, or 501, if h11 does not take it.
     """
     first, *lines = head[:-4].split(b"\r\n")
     method, target, version = first.split(b" ")
-    hosts = 0
-    fields: list[Field] = []
+    known = list(map(_kept.get, lines))
+    fields = cast(list[Field], known)  # when those that are missing have been read
     new: list[tuple[bytes, Field]] = []
     doubtful: list[tuple[bytes, bytes]] = []
-    for line in lines:
-        field = _kept.get(line)
+    for place, field in enumerate(known):
         if field is None:
-            field = _read(line, doubtful)
-            if field[0] in _KEPT_NAMES and len(line) <= _KEPT_SIZE:
-                new.append((line, field))
-        fields.append(field)
-        hosts += field[0] == "host"
+            fields[place] = read = _read(lines[place], doubtful)
+            if read[0] in _KEPT_NAMES and len(lines[place]) <= _KEPT_SIZE:
+                new.append((lines[place], read))
+    values = dict(fields)
+    hosts = int("host" in values)
+    if len(values) < len(fields):
+        hosts = sum(name == "host" for name, _ in fields)
     if hosts > 1 or (hosts == 0 and version == b"HTTP/1.1"):
         raise RequestFault(400, "a request names its host once, in a Host header")
     verb = _METHODS.get(method)
@@ -80,7 +83,7 @@ def parse_head(head: bytes) -> tuple[str, str, list[Field]]:
         if len(_kept) >= _KEPT_MOST:
             _kept.clear()
         _kept[line] = field
-    return verb or method.decode("ascii"), target.decode("ascii"), fields
+    return verb or method.decode("ascii"), target.decode("ascii"), values, fields
 
 
 def _read(line: bytes, doubtful: list[tuple[bytes, bytes]]) -> Field:

@@ -107,7 +107,8 @@ class HeadReader:
         if complete:
             head = bytes(memoryview(buffer)[:end])
             del buffer[:end]
-            self._restart()
+            if self._scanned or self._skipped:
+                self._restart()
             return head
         self._advance(new)
         return None

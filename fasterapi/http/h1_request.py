@@ -73,11 +73,11 @@ def read_request_head(head: bytes, limits: Limits) -> RequestHead:
         raise RequestFault(400, "a header line that begins with white space")
     lower = head.lower()
     length = _length(lower, version)
-    method, raw_target, fields = parse_head(head)
+    method, raw_target, names, fields = parse_head(head)
     target, authority = _target(method, raw_target)
     if authority is not None:
         fields = _with_host(fields, authority)
-    names = dict(fields)
+        names["host"] = authority
     if not HOST.match(names.get("host", "none")):
         raise RequestFault(400, "a Host header that names no host")
     request = RequestHead(method, target, Headers.of_text(fields), version, length)

@@ -29,9 +29,7 @@ _CODING = frozenset({"transfer-encoding"})
 _FRAMING = frozenset({"transfer-encoding", "content-length"})
 _BODILESS = frozenset({204, 304})
 _STATUSES = frozenset({101, *range(200, 600)})
-_STATUS_LINES = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
-}
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}" for status in HTTPStatus}
 
 
 class Framing(Enum):
@@ -164,13 +162,10 @@ def write_head(
     fields = [*response.headers, *own]
     if connection:
         fields = _with_connection(fields, connection)
-    head = _status_line(response) + "".join([f"{name}: {value}\r\n" for name, value in fields])
-    lines = len(fields) + 1
-    lower = head.lower()
-    for name, value in defaults:
-        if f"\n{name.lower()}:" not in lower:
-            head += f"{name}: {value}\r\n"
-            lines += 1
+    written = [_status_line(response), *map(": ".join, fields)]
+    lower = "\n".join(written).lower()
+    written += [": ".join(field) for field in defaults if f"\n{field[0].lower()}:" not in lower]
+    head, lines = "\r\n".join(written) + "\r\n", len(written)
     if not (head.count("\r") == head.count("\n") == head.count("\r\n") == lines) or "\0" in head:
         raise LocalProtocolError("a response head with CR, LF or NUL inside a field")
     try:
@@ -184,7 +179,7 @@ def _status_line(response: Response) -> str:
     if status not in _STATUSES:
         raise LocalProtocolError(f"not a status to answer with: {status!r}")
     if response.reason or status not in _STATUS_LINES:
-        return f"HTTP/1.1 {int(status)} {response.reason}\r\n"
+        return f"HTTP/1.1 {int(status)} {response.reason}"
     return _STATUS_LINES[status]
 
 

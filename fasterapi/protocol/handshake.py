@@ -98,11 +98,11 @@ class ServerHandshake:
         self._offers: Sequence[ExtensionOffer] = ()
         self._extensions: Sequence[Extension] = ()
         self._checked = self._answered = self._accepted = False
-        self._fields = fields = request.headers.grouped()
+        self._fields = fields = request.headers.merged()
         self._offered: Sequence[str] = ()
         self.subprotocol: str | None = None
         if "sec-websocket-protocol" in fields:
-            self._offered = parse_list(", ".join(fields["sec-websocket-protocol"]))
+            self._offered = parse_list(fields["sec-websocket-protocol"])
             known = (name for name in self._subprotocols if name in self._offered)
             self.subprotocol = next(known, None)
 
@@ -129,7 +129,7 @@ class ServerHandshake:
         if self._offered and not all(map(is_token, self._offered)):
             raise HandshakeError(400, "malformed Sec-WebSocket-Protocol header")
         if "sec-websocket-extensions" in self._fields:
-            self._offers = parse_extensions(self._fields["sec-websocket-extensions"])
+            self._offers = parse_extensions([self._fields["sec-websocket-extensions"]])
         self._check_origin()
         self._checked = True
 
@@ -232,50 +232,49 @@ class ServerHandshake:
             )
         if request.http_version != "1.1":
             raise HandshakeError(505, f"no WebSocket upgrade over HTTP/{request.http_version}")
-        if not has_token(fields.get("upgrade", ()), "websocket"):
+        if not has_token(fields.get("upgrade", ""), "websocket"):
             raise _upgrade_required("this is a WebSocket: it needs 'Upgrade: websocket'")
-        if not has_token(fields.get("connection", ()), "upgrade"):
+        if not has_token(fields.get("connection", ""), "upgrade"):
             raise _upgrade_required("a WebSocket needs 'Connection: Upgrade'")
-        if len(fields.get("host", ())) != 1:
+        headers = request.headers
+        once = len(fields) == len(headers) or len(headers.get_all("host")) == 1
+        if not once or "host" not in fields:
             raise HandshakeError(400, "a WebSocket needs exactly one Host header")
         # A body behind an upgrade is how requests are smuggled: nobody agrees where it ends.
-        length = fields.get("content-length")
-        if (length is not None and length != ["0"]) or "transfer-encoding" in fields:
+        if fields.get("content-length", "0") != "0" or "transfer-encoding" in fields:
             raise HandshakeError(400, "a WebSocket handshake carries no body")
 
     def _check_version(self) -> None:
-        versions = self._fields.get("sec-websocket-version", [])
-        if versions == [VERSION]:
+        version = self._fields.get("sec-websocket-version")
+        if version == VERSION:
             return
         message = f"Sec-WebSocket-Version has to be {VERSION}"
-        if versions and not self.is_connect:
+        if version is not None and not self.is_connect:
             raise _upgrade_required(message)
         fields = [("Sec-WebSocket-Version", VERSION)]
-        raise HandshakeError(426 if versions else 400, message, headers=fields)
+        raise HandshakeError(400 if version is None else 426, message, headers=fields)
 
     def _check_key(self) -> None:
-        keys = self._fields.get("sec-websocket-key", ())
+        key = self._fields.get("sec-websocket-key", "")
         try:
-            valid = len(keys) == 1 and len(base64.b64decode(keys[0], validate=True)) == 16
+            valid = len(base64.b64decode(key, validate=True)) == 16
         except (binascii.Error, ValueError):
             valid = False
         if not valid:
             raise HandshakeError(400, "Sec-WebSocket-Key has to be 16 bytes in base64, once")
 
     def _check_origin(self) -> None:
-        origins = self._fields.get("origin")
-        if origins is None:
+        origin = self._fields.get("origin")
+        if origin is None:
             return  # no browser
-        origin = ", ".join(origins)
-        host = ", ".join(self._fields.get("host", ()))
-        if not is_allowed_origin(origin, host, self.origins):
+        if not is_allowed_origin(origin, self._fields.get("host", ""), self.origins):
             raise HandshakeError(403, "this origin may not connect; see the origins option")
 
     def _accepting(self, subprotocol: str | None) -> list[tuple[str, str]]:
         """Make the header fields that agree (RFC 6455, section 4.2.2), each of them sendable."""
         fields: list[tuple[str, str]] = []
         if not self.is_connect:
-            accept = accept_key(self._fields["sec-websocket-key"][0])
+            accept = accept_key(self._fields["sec-websocket-key"])
             fields = [*_UPGRADE, ("Sec-WebSocket-Accept", accept)]
         if subprotocol is not None:
             fields.append(("Sec-WebSocket-Protocol", subprotocol))

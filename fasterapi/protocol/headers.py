@@ -56,13 +56,10 @@ def parse_tokens(values: Iterable[str]) -> list[str]:
     return [token for value in values for token in parse_list(value.lower())]
 
 
-def has_token(values: Iterable[str], token: str) -> bool:
-    """Tell whether such a list has the member ``token``, which is in lower case."""
-    for value in values:
-        lower = value.lower()
-        if lower == token or token in parse_list(lower):
-            return True
-    return False
+def has_token(value: str, token: str) -> bool:
+    """Tell whether a list has the member ``token``, which is in lower case."""
+    lower = value.lower()
+    return lower == token or token in parse_list(lower)
 
 
 class Headers(tuple[tuple[str, str], ...]):
@@ -87,12 +84,15 @@ class Headers(tuple[tuple[str, str], ...]):
         """Build from pairs that are known to be of ``str``, and keep them as they are."""
         return super().__new__(cls, pairs)
 
-    def grouped(self) -> dict[str, list[str]]:
-        """Give every value by name, in lower case: for whoever looks up more than one or two."""
+    def merged(self) -> dict[str, str]:
+        """Give what ``get`` does, by name in lower case: for whoever looks more than a few up."""
+        values = dict(self)
+        if len(values) == len(self) and "".join(values).islower():
+            return values
         groups: dict[str, list[str]] = {}
         for name, value in self:
             groups.setdefault(name.lower(), []).append(value)
-        return groups
+        return {name: ", ".join(group) for name, group in groups.items()}
 
     def get_all(self, name: str) -> list[str]:
         """Give every value of ``name``, in order."""

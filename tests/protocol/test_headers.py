@@ -146,4 +146,6 @@ def test_pairs_of_text_are_kept_as_they_are() -> None:
     assert type(headers) is Headers
     assert all(ours is given for ours, given in zip(headers, pairs, strict=True))
     assert headers.get("ACCEPT") == "a, b"
-    assert headers.grouped() == {"host": ["x"], "accept": ["a", "b"]}
+    assert headers.merged() == {"host": "x", "accept": "a, b"}
+    assert Headers({"host": "x", "a": "b"}).merged() == {"host": "x", "a": "b"}
+    assert Headers().merged() == {}
