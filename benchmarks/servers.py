@@ -13,13 +13,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
 LIMIT = 64 * 1024 * 1024
 DEFLATE = bool(os.environ.get("BENCH_DEFLATE"))
 TEXT = "the price is 42 $"
+ACCEPTED = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+)
+"""The answer to the handshake of ``load.c``, whose key is always the same."""
 
 
 async def bare(port: int) -> None:
@@ -27,10 +34,6 @@ async def bare(port: int) -> None:
     text = bytes(97 + i % 26 for i in range(64))
     answer = b"\x81\x40" + text
     event = f"id: 1\nevent: price\ndata: {TEXT}\n\n".encode()
-    accepted = (
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-    )
 
     class Bare(asyncio.Protocol):
         opened = False
@@ -46,7 +49,7 @@ async def bare(port: int) -> None:
                 self.transport.write(b"HTTP/1.1 200 OK\r\n\r\n")
                 self.stream()
             else:
-                self.transport.write(accepted)
+                self.transport.write(ACCEPTED)
                 self.opened = True
 
         def stream(self) -> None:
@@ -138,6 +141,51 @@ async def fasterapi_zlib_ng(port: int) -> None:
 async def fasterapi_zlib(port: int) -> None:
     """Ours without a faster DEFLATE."""
     await fasterapi(port)
+
+
+def fasterapi_sync(port: int) -> None:
+    """Ours, with a thread for each connection."""
+    from fasterapi import App, Limits, SyncWebSocket
+    from fasterapi.sync import serve
+
+    app = App(origins=None, limits=Limits(max_message_size=LIMIT, max_threads=3000))
+
+    @app.websocket("/echo", ping_interval=None)
+    def echo(ws: SyncWebSocket) -> None:
+        while ws.is_open():
+            ws.send(ws.receive())
+
+    with serve(app, port=port, access_log=False):
+        threading.Event().wait()
+
+
+def bare_sync(port: int) -> None:
+    """Answer with canned bytes in a thread for each connection: what threads alone allow."""
+    answer = b"\x81\x40" + bytes(97 + i % 26 for i in range(64))
+
+    def serve(sock: socket.socket) -> None:
+        sock.recv(65536)
+        sock.sendall(ACCEPTED)
+        while data := sock.recv(65536):
+            sock.send(answer * (len(data) // 70))
+
+    listener = socket.create_server(("127.0.0.1", port))
+    while True:
+        sock, _ = listener.accept()
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        threading.Thread(target=serve, args=[sock], daemon=True).start()
+
+
+def websockets_sync(port: int) -> None:
+    """The threads of the library of that name."""
+    from websockets.sync.server import ServerConnection, serve
+
+    def echo(ws: ServerConnection) -> None:
+        for message in ws:
+            ws.send(message)
+
+    with serve(echo, "127.0.0.1", port, compression=None, ping_interval=None, max_size=LIMIT) as s:
+        s.serve_forever()
 
 
 async def websockets(port: int) -> None:
@@ -312,7 +360,10 @@ ECHO: dict[str, Any] = {
     "fasterapi-threads": fasterapi_threads,
     "fasterapi-zlib": fasterapi_zlib,
     "fasterapi-zlib-ng": fasterapi_zlib_ng,
+    "bare-sync": bare_sync,
+    "fasterapi-sync": fasterapi_sync,
     "websockets": websockets,
+    "websockets-sync": websockets_sync,
     "aiohttp": aiohttp,
     "uvicorn-fasterapi": uvicorn_fasterapi,
     "uvicorn-sansio": uvicorn_sansio,
@@ -333,11 +384,20 @@ EVENTS: dict[str, Any] = {
 }
 
 
+# They run no loop of ours.
+WITHOUT_LOOP: dict[str, Any] = {
+    "bare-sync": bare_sync,
+    "fasterapi-sync": fasterapi_sync,
+    "websockets-sync": websockets_sync,
+    "granian": granian,
+}
+
+
 def main() -> None:
     """Run one server until it is killed."""
     name, port, loop = sys.argv[1:]
-    if name == "granian":
-        granian(int(port))
+    if name in WITHOUT_LOOP:
+        WITHOUT_LOOP[name](int(port))
         return
     if name.startswith("fasterapi-zlib"):
         os.environ["FASTERAPI_DEFLATE"] = name.removeprefix("fasterapi-")  # read at import

@@ -1,6 +1,6 @@
 """The server under test: it sends every message back, on every path.
 
-    python conformance/echo_server.py --port 9001 [--loop asyncio|uvloop]
+    python conformance/echo_server.py --port 9001 [--server aio|sync] [--loop asyncio|uvloop]
                                       [--style coroutine|callback|thread]
 
 It is an ordinary application, with limits raised so far that the suite's largest messages pass.
@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from fasterapi import App, Compression, Limits, SyncWebSocket, WebSocket
-from fasterapi.aio import run
 
 MIB = 1024 * 1024
 
@@ -56,11 +55,16 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Echoes WebSocket messages, for conformance runs.")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio")
-    parser.add_argument("--style", choices=tuple(STYLES), default="coroutine", help="of handler")
+    parser.add_argument("--server", choices=("aio", "sync"), default="aio")
+    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio", help="of aio")
+    parser.add_argument(
+        "--style", choices=tuple(STYLES), help="of handler (coroutine; with --server sync: thread)"
+    )
     parser.add_argument("--no-deflate", action="store_true", help="never negotiate compression")
     parser.add_argument("--log-level", default="warning")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.style = options.style or ("coroutine" if options.server == "aio" else "thread")
+    return options
 
 
 def main() -> None:
@@ -70,13 +74,14 @@ def main() -> None:
     compression = None if options.no_deflate else Compression(minimum_size=0)
     app = App(limits=LIMITS, origins=None, compression=compression)
     app.websocket("/{path:path}")(STYLES[options.style])
-    run(
-        app,
+    engine = {"loop": options.loop} if options.server == "aio" else {}
+    app.run(
         host=options.host,
         port=options.port,
-        loop=options.loop,
+        server=options.server,
         access_log=False,
         log_level=options.log_level,
+        **engine,
     )
 
 
