@@ -6,6 +6,7 @@ What becomes of the connection is the core's to say, in either role; here it is 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from ..protocol.flow import WriteProgress
 from ..protocol.state import OPEN
@@ -67,7 +68,7 @@ class WebSocketCarrier:
         self._closed = False  # both have
         stream.corks = True
         stream.write_timeout = connection.limits.write_timeout
-        stream.on_rest = lambda: watcher.touch(self)
+        stream.rest = partial(watcher.touch, self)
 
     # -------------------------------------------------------------------------- for the watcher
 
@@ -86,7 +87,7 @@ class WebSocketCarrier:
         websocket = self.websocket
         if self._closed:
             return AGAIN  # a thread is about to leave it
-        room = 0 if self._stream.is_writable() else WRITE
+        room = self._room()
         seen, self._seen = self._seen, websocket.reads
         if seen != self._seen and websocket.state is OPEN:
             return room | AGAIN
@@ -105,8 +106,13 @@ class WebSocketCarrier:
         self.settle()
         if self.over or self._closed:
             return 0 if self.over else AGAIN
-        room = 0 if self._stream.is_writable() else WRITE
+        room = self._room()
         return room if websocket.waiting else room | self._reading()
+
+    def _room(self) -> int:
+        """Tell whether something is left to write, which the watcher does."""
+        written = self._stream.is_writable() and not self.websocket._is_behind()
+        return 0 if written else WRITE
 
     def _reading(self) -> int:
         """Tell whether to read on: unless enough waits for the handler, or nothing will come."""

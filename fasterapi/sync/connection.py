@@ -78,7 +78,7 @@ class Connection(BlockingWriter[SocketStream]):
         self._lock = threading.RLock()
         self._limits = server.app.limits
         self._stream = SocketStream(sock, write_timeout=self._limits.write_timeout)
-        self._stream.on_rest = partial(server.watcher.touch, self)
+        self._stream.rest = partial(server.watcher.touch, self)
         self._progress = WriteProgress(self._limits)
         self._request: Request | None = None
         self._early: Request | None = None  # came while the watcher was reading
@@ -118,9 +118,7 @@ class Connection(BlockingWriter[SocketStream]):
         """Shake hands, if it is TLS; tell whether to go on."""
         if self.server.tls is None:
             return True
-        on_rest = self._stream.on_rest
         self._stream = stream = TLSStream(self._stream, self.server.tls, server_side=True)
-        stream.on_rest = on_rest
         try:
             stream.handshake(self._limits.handshake_timeout)
         except OSError as error:  # ssl.SSLError and every timeout are of this kind

@@ -26,6 +26,7 @@ __all__ = ["BlockingSession"]
 Message = str | bytes
 
 _READ_SIZE = 65536
+_MESSAGES = (str, bytes)
 _READS = 16
 """Reads of one call of ``pump``, before others are served."""
 
@@ -149,8 +150,9 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
 
     def _take(self, events: list[Event]) -> None:
         self._dispatch(events)
-        if self._connection is not None:
-            self._connection.reading = not self._inbox.full
+        connection, full = self._connection, self._inbox.full
+        if connection is not None and connection.reading is full:
+            connection.reading = not full
         if self._ending:
             self._release()
 
@@ -218,18 +220,23 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
         """
         if not self._reading.acquire(timeout=-1 if deadline is None else self._left(deadline)):
             raise TimeoutError("no message arrived in time")
+        lock = self._lock
         try:
-            with self._lock:
+            with lock:
                 found = take()
-                self.waiting = found is None
-                self._write()
+                if found is None:
+                    self.waiting = True
+                    connection = self._open()
+                    if connection.queued or connection.has_data_to_send():
+                        self._write()
             while found is None:
                 data = self._receive(None if deadline is None else self._left(deadline))
-                with self._lock:
+                with lock:
                     self.reads += 1
-                    self._feed(data)
+                    alone = self._feed(data)
                     found = take()
-                    self._write()
+                    if not alone:
+                        self._write()  # pongs, perhaps, or a Close
         finally:
             self.waiting = False
             self._reading.release()
@@ -251,13 +258,17 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
         except OSError:
             return b""  # a reset is an end like any other
 
-    def _feed(self, data: bytes) -> None:
-        connection = self._open()
-        if data:
-            self._take(connection.receive_data(data, self._clock()))
-        else:
+    def _feed(self, data: bytes) -> bool:
+        """Take what was read; tell whether it was one message and nothing else."""
+        connection = self._connection or self._open()
+        now = self._clock()
+        if not data:
             self.ended = True
-            self._take(connection.receive_eof(self._clock()))
+            self._take(connection.receive_eof(now))
+            return False
+        events = connection.receive_data(data, now)
+        self._take(events)
+        return len(events) == 1 and type(events[0]) in _MESSAGES
 
     def _await_room(self) -> None:
         """Write what is queued; ``ConnectionClosed`` if it is in vain."""
@@ -270,8 +281,9 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
 
         It is written when the handler waits, or when whoever watches the stream looks at it.
         """
-        if self._stream.corks and self._inbox and self._queued() <= self._limits.write_high_water:
-            self._stream.rest()
+        stream = self._stream
+        if self._inbox.items and stream.corks and self._queued() <= self._limits.write_high_water:
+            stream.rest()
             return True
         return self._write()
 

@@ -59,8 +59,9 @@ class ByteStream(Protocol):
     def is_writable(self) -> bool:
         """Tell whether nothing waits to be written."""
 
-    def rest(self) -> None:
-        """Have the watcher look at the session: it reads no longer, or has a deadline."""
+    @property
+    def rest(self) -> Callable[[], object]:
+        """Has the watcher look at the session: it reads no longer, or has a deadline."""
 
     def end_reading(self) -> None:
         """Have whoever waits in ``recv`` go on, as if the peer had ended its half."""
@@ -82,6 +83,10 @@ def keep_alive(sock: Any) -> None:
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
+def _nobody_watches() -> None:
+    """Stand in for a watcher."""
+
+
 class SocketStream:
     """A connected socket as a byte stream; see ``ByteStream``.
 
@@ -92,11 +97,11 @@ class SocketStream:
     Attributes:
         corks: As in ``ByteStream``.
         moved: Bytes that the system took after they had to wait.
-        on_rest: What ``rest`` calls; set by whoever watches the stream.
+        rest: Has the watcher look at the session; set by whoever watches the stream.
         write_timeout: As given.
     """
 
-    __slots__ = ("_socket", "_unsent", "corks", "moved", "on_rest", "write_timeout")
+    __slots__ = ("_socket", "_unsent", "corks", "moved", "rest", "write_timeout")
 
     def __init__(
         self, sock: socket.socket, *, write_timeout: float = DEFAULT_LIMITS.write_timeout
@@ -108,7 +113,7 @@ class SocketStream:
         self._unsent = bytearray()
         self.corks = False
         self.moved = 0
-        self.on_rest: Callable[[], None] | None = None
+        self.rest: Callable[[], object] = _nobody_watches
         self.write_timeout = write_timeout
 
     # ------------------------------------------------------------------------------- reading
@@ -214,11 +219,6 @@ class SocketStream:
         return bool(poll.poll(max(0.0, seconds) * 1000))
 
     # ------------------------------------------------------------------------------ the rest
-
-    def rest(self) -> None:
-        """Have the watcher look at the session."""
-        if self.on_rest is not None:
-            self.on_rest()
 
     def fileno(self) -> int:
         """Give the descriptor to watch; -1 after ``release``."""

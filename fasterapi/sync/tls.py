@@ -11,7 +11,6 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 from .stream import SocketStream
@@ -49,7 +48,7 @@ class TLSStream(SocketStream):
             self._incoming, self._outgoing, server_side=server_side, server_hostname=server_hostname
         )
         self.corks = False
-        self.on_rest: Callable[[], None] | None = None
+        self.rest = stream.rest
         self.write_timeout = stream.write_timeout
 
     def handshake(self, timeout: float) -> None:

@@ -81,7 +81,8 @@ class SyncWebSocket(BlockingSession):
             ConcurrentReceive: If another thread is waiting already.
             TimeoutError: If there is none in time; no message is lost.
         """
-        self._ensure_open()
+        if self._connection is None:
+            self._ensure_open()
         message = self._wait_for(self._next_message, timeout)
         assert not isinstance(message, Fragment)
         return message

@@ -40,7 +40,7 @@ class BlockingWriter(Generic[Stream]):
         raise NotImplementedError
 
     def _is_behind(self) -> bool:
-        """Tell whether more is to be asked for at once: the rest of a long message."""
+        """Tell whether more is to be asked for: what was given is a piece of a long message."""
         return False
 
     def _is_ending(self) -> bool:
@@ -65,7 +65,13 @@ class BlockingWriter(Generic[Stream]):
         """
         with self._lock:
             written = self._write()
-        while blocking and not written and not self.lost:
+        while not written and not self.lost:
+            if self._is_behind() and self._stream.is_writable():
+                with self._lock:  # it was free for others between two pieces
+                    written = self._write()
+                continue
+            if not blocking:
+                return
             try:
                 self._stream.wait_writable()
             except BlockingIOError:
@@ -95,8 +101,8 @@ class BlockingWriter(Generic[Stream]):
             data = self._data_to_send() if written else b""
             if data:
                 written = stream.send_now(data)
-                while written and self._is_behind():
-                    written = stream.send_now(self._data_to_send())
+                if self._is_behind():
+                    written = False
         except OSError:
             self._write_failed()
             return False

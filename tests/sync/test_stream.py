@@ -157,6 +157,6 @@ def test_rest_is_told_to_the_watcher() -> None:
         stream = SocketStream(ours)
         stream.rest()  # nobody watches
         told: list[str] = []
-        stream.on_rest = lambda: told.append("rest")
+        stream.rest = lambda: told.append("rest")
         stream.rest()
         assert told == ["rest"]
