@@ -17,7 +17,7 @@ RECIPE   := pyproject.toml setup.py fasterapi/_version.py $(KERNELS)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-pure test-uvloop sanitize lint format types coverage conformance \
-	conformance-clients conformance-docker bench build clean
+	conformance-clients conformance-docker conformance-threads bench build clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' \
@@ -76,10 +76,15 @@ conformance: $(VENV)/.installed-test ## Run the Autobahn cases, graded strictly,
 		then FASTERAPI_IMPL=c $(BIN)/python conformance/run.py --processes $(PROCESSES) $(ARGS); \
 		elif [ -n "$(FASTERAPI_REQUIRE_ALL)" ]; then exit 1; \
 		else echo "not run: they are not built here"; fi
-	@$(MAKE) --no-print-directory conformance-clients ARGS=
+	@$(MAKE) --no-print-directory conformance-threads conformance-clients ARGS=
 
 # All cases but those of compression, and of these a sample: with all of them, add minutes a client.
 SAMPLE := $(foreach case,12.*.1 12.*.10 13.*.1 13.*.10,--cases '$(case)')
+conformance-threads: $(VENV)/.installed-test ## Run the cases against the server of threads
+	@echo "server: sync"
+	@$(BIN)/python conformance/run.py --parallel 4 --server-args="--server sync" --no-deflate $(ARGS)
+	@$(BIN)/python conformance/run.py --parallel 4 --server-args="--server sync" $(SAMPLE)
+
 conformance-clients: $(VENV)/.installed-test ## Have both clients take the cases (ARGS="--client sync")
 	@for client in aio sync; do \
 		echo "client: $$client"; \

@@ -126,7 +126,8 @@ class Limits:
             after the other. Over it: it grows no further. 60 s.
         max_connections: Connections of one server, with each open stream of an HTTP/2 connection
             counted as one more. Over it: status 503. 10,000.
-        max_threads: Threads of an app's pool for ``def`` handlers. Over it: status 503. 200.
+        max_threads: Threads of an app's pool for ``def`` handlers; in the sync server, of its
+            connections. Over it: status 503. 200.
         max_h2_streams: Requests, WebSockets and event streams at a time on one HTTP/2 connection.
             Over it: the connection is ended (the client was told). 100, as in h2 and nghttp2.
         max_h2_resets: Streams of one HTTP/2 connection that either side resets in 30 s. Over it:

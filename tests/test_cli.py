@@ -18,7 +18,7 @@ import pytest
 import trustme
 
 import fasterapi
-from fasterapi import App, aio, cli
+from fasterapi import App, aio, cli, sync
 from fasterapi.cli import main
 
 DEFAULTS: dict[str, Any] = {
@@ -353,6 +353,29 @@ def test_a_missing_uvloop_is_told(
     monkeypatch.setattr(cli, "find_spec", lambda name: None)
     assert fail("run", "x", "--loop", "uvloop") == (
         "uvloop is not installed: pip install 'fasterapi[fast]'"
+    )
+
+
+def test_the_sync_server_is_served_without_a_loop(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("cliweb", "from fasterapi import App\napp = App()")
+    calls: Served = []
+    monkeypatch.setattr(sync, "run", lambda app, **options: calls.append((app, options)))
+    assert main(["run", "cliweb", "--server", "sync"]) == 0
+    ((_, options),) = calls
+    assert options == {name: value for name, value in DEFAULTS.items() if name != "loop"}
+
+
+def test_what_the_sync_server_can_not_run_is_told(write: Write, fail: Callable[..., str]) -> None:
+    write(
+        "cliweb",
+        'from fasterapi import App\napp = App()\n@app.websocket("/ws")\nasync def echo(ws): ...\n',
+    )
+    line = fail("run", "cliweb", "--server", "sync")
+    assert line.startswith("/ws: echo is async def, and the sync server has no event loop")
+    assert fail("run", "x", "--server", "sync", "--loop", "uvloop") == (
+        "--loop is for --server aio; the sync server has no event loop"
     )
 
 

@@ -21,6 +21,13 @@ def test_it_echoes_on_every_path(loop: str, style: str) -> None:
                     assert client.recv() == message
 
 
+def test_it_echoes_with_threads() -> None:
+    with echo_server(["--server", "sync"]) as address, connect(f"ws://{address}/") as client:
+        for message in ("text", b"binary", "", b""):
+            client.send(message)
+            assert client.recv() == message
+
+
 def test_it_takes_the_largest_message_of_the_suite() -> None:
     with echo_server() as address, connect(f"ws://{address}/", max_size=None) as client:
         message = bytes(16 * MIB)

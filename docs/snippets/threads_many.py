@@ -1,0 +1,3 @@
+from fasterapi import App, Limits
+
+app = App(limits=Limits(max_threads=1000))
