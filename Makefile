@@ -83,7 +83,8 @@ SAMPLE := $(foreach case,12.*.1 12.*.10 13.*.1 13.*.10,--cases '$(case)')
 conformance-threads: $(VENV)/.installed-test ## Run the cases against the server of threads
 	@echo "server: sync"
 	@$(BIN)/python conformance/run.py --parallel 4 --server-args="--server sync" --no-deflate $(ARGS)
-	@$(BIN)/python conformance/run.py --parallel 4 --server-args="--server sync" $(SAMPLE)
+	@$(BIN)/python conformance/run.py --parallel 4 --server-args="--server sync" \
+		--cases '12.1.*' --cases '13.1.*'
 
 conformance-clients: $(VENV)/.installed-test ## Have both clients take the cases (ARGS="--client sync")
 	@for client in aio sync; do \
