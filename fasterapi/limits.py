@@ -130,12 +130,12 @@ class Limits:
             connections. Over it: status 503. 200.
         max_h2_streams: Requests, WebSockets and event streams at a time on one HTTP/2 connection.
             Over it: the connection is ended (the client was told). 100, as in h2 and nghttp2.
-        max_h2_resets: Streams of one HTTP/2 connection that either side resets in 30 s. Over it:
-            the connection is ended with ``ENHANCE_YOUR_CALM``. 200; a flood of them is
-            CVE-2023-44487 or, where it is we who are made to reset, CVE-2025-8671.
+        max_h2_resets: Streams of one HTTP/2 connection that either side resets in 30 s, against
+            floods of them: CVE-2023-44487 and, where it is we who are made to reset, CVE-2025-8671.
+            Over it: the connection is ended with ``ENHANCE_YOUR_CALM``. 200.
         max_h2_control_frames: Frames of one HTTP/2 connection in 30 s that carry no request:
             pings, settings, priorities, empty data, and window updates beyond ten for each frame of
-            data that we send. Over it: as above. 1,000.
+            data that we send. Over it: the connection is ended with ``ENHANCE_YOUR_CALM``. 1,000.
     """
 
     max_message_size: int = 1 * MIB

@@ -27,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "uds": None,
     "ssl_certfile": None,
     "ssl_keyfile": None,
+    "http2": None,
     "log_level": "info",
     "access_log": True,
     "loop": "auto",
@@ -108,7 +109,7 @@ def test_every_option_reaches_the_server(served: Served, write: Write, tmp_path:
     chain.write_bytes(b"".join(part.bytes() for part in certificate.cert_chain_pems))
     key.write_bytes(certificate.private_key_pem.bytes())
     options = f"--host ::1 --port 0 --ssl-certfile {chain} --ssl-keyfile {key} --log-level debug"
-    more = f"--no-access-log --loop asyncio --uds {tmp_path}/web.sock"
+    more = f"--http2 --no-access-log --loop asyncio --uds {tmp_path}/web.sock"
     assert main(["run", "cliweb:app", *options.split(), *more.split()]) == 0
     assert served[0][1] == {
         "host": "::1",
@@ -116,6 +117,7 @@ def test_every_option_reaches_the_server(served: Served, write: Write, tmp_path:
         "uds": f"{tmp_path}/web.sock",
         "ssl_certfile": str(chain),
         "ssl_keyfile": str(key),
+        "http2": True,
         "log_level": "debug",
         "access_log": False,
         "loop": "asyncio",
@@ -347,6 +349,12 @@ def test_files_that_are_no_certificate_are_told(tmp_path: Path, fail: Callable[.
     assert line.startswith(f"--ssl-certfile {bad} --ssl-keyfile {bad}: not a certificate with its")
 
 
+def test_a_missing_h2_is_told(monkeypatch: pytest.MonkeyPatch, fail: Callable[..., str]) -> None:
+    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    line = fail("run", "x", "--http2")
+    assert line == "h2 is not installed: pip install 'fasterapi[http2]'"
+
+
 def test_a_missing_uvloop_is_told(
     monkeypatch: pytest.MonkeyPatch, fail: Callable[..., str]
 ) -> None:
@@ -364,7 +372,9 @@ def test_the_sync_server_is_served_without_a_loop(
     monkeypatch.setattr(sync, "run", lambda app, **options: calls.append((app, options)))
     assert main(["run", "cliweb", "--server", "sync"]) == 0
     ((_, options),) = calls
-    assert options == {name: value for name, value in DEFAULTS.items() if name != "loop"}
+    assert options == {
+        name: value for name, value in DEFAULTS.items() if name not in ("loop", "http2")
+    }
 
 
 def test_what_the_sync_server_can_not_run_is_told(write: Write, fail: Callable[..., str]) -> None:
@@ -376,6 +386,9 @@ def test_what_the_sync_server_can_not_run_is_told(write: Write, fail: Callable[.
     assert line.startswith("/ws: echo is async def, and the sync server has no event loop")
     assert fail("run", "x", "--server", "sync", "--loop", "uvloop") == (
         "--loop is for --server aio; the sync server has no event loop"
+    )
+    assert fail("run", "x", "--server", "sync", "--http2") == (
+        "--http2 is for --server aio; the sync server speaks HTTP/1.1"
     )
 
 

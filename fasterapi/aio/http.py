@@ -16,6 +16,7 @@ from ..app.log import log_access, log_fault
 from ..app.responses import error_response
 from ..errors import ConnectionClosed
 from ..http import HTTP1Connection
+from ..http.h2_stream import HTTP2Stream
 from ..limits import Limits
 from ..protocol.http import Request, Response
 from ..sync.listening import client_name
@@ -41,6 +42,7 @@ class HTTPProtocol(Channel):
 
     __slots__ = ("_h1", "_request", "_upgraded", "call", "streamed")
 
+    _h1: HTTP1Connection | HTTP2Stream
     server: AppHost
 
     def __init__(self, server: AppHost) -> None:

@@ -32,11 +32,13 @@ def run(
         loop: ``"asyncio"``, ``"uvloop"``, or ``"auto"``: uvloop where it is installed.
         log_level: The least severe level that is printed, if the program has not set up logging.
         access_log: Whether requests are logged.
-        options: As for ``Server``: host, port, uds, sock, ssl_certfile, ssl_keyfile, grace.
+        options: As for ``Server``: host, port, uds, sock, ssl_certfile, ssl_keyfile, http2,
+            grace.
 
     Raises:
         OSError: If the address can't be listened on.
-        ImportError: If ``loop`` is ``"uvloop"`` and it is not installed.
+        ImportError: If ``loop`` is ``"uvloop"`` and it is not installed, or ``http2`` is true and
+            h2 is not.
         ValueError: If ``loop`` or ``log_level`` is no such thing.
     """
     factory, name = _loop_factory(loop)

@@ -23,6 +23,7 @@ from .http import HTTPProtocol
 
 if TYPE_CHECKING:
     from ..app import App
+    from .h2 import NegotiatingProtocol
     from .handlers import Call
 
 __all__ = ["Server", "serve"]
@@ -33,7 +34,14 @@ class Server(ServerBase, AppHost):
 
     Args:
         app: The application.
+        http2: Whether HTTP/2 is spoken beside HTTP/1.1: to clients that choose it during the TLS
+            handshake (ALPN) and, on a server without TLS, to those that begin with it (prior
+            knowledge). ``None``: with TLS, if h2 is installed. ``True`` insists, and has a ready
+            ``ssl_context`` offer it too.
         options: See ``ServerBase``.
+
+    Raises:
+        ImportError: If ``http2`` is true and h2 is not installed.
 
     Attributes:
         calls: Handlers at work.
@@ -41,6 +49,13 @@ class Server(ServerBase, AppHost):
         done: An awaitable that is over already: to await it takes no turn of the loop.
         gathers: Whether ``writelines`` of the loop's transports is to be used for long payloads.
     """
+
+    def __init__(self, app: App, *, http2: bool | None = None, **options: Any) -> None:
+        super().__init__(app, **options)
+        tls = self._ssl
+        self._negotiating = _negotiating(http2, tls is not None)
+        if tls is not None and (http2 or (self._negotiating and not options.get("ssl_context"))):
+            tls.set_alpn_protocols(["h2", "http/1.1"])
 
     def _set_up(self, app: App, access_log: bool, clock: Callable[[], float]) -> None:
         AppHost.__init__(self, app, access_log=access_log, clock=clock)
@@ -154,7 +169,7 @@ class Server(ServerBase, AppHost):
         self._remove_file()  # not every version of asyncio does
 
     def _protocol(self) -> HTTPProtocol:
-        return HTTPProtocol(self)
+        return (self._negotiating or HTTPProtocol)(self)
 
     def _connection_options(self) -> dict[str, Any]:
         if self._ssl is None:
@@ -214,3 +229,23 @@ def serve(app: App, **options: Any) -> Server:
         options: As for ``Server``.
     """
     return Server(app, **options)
+
+
+def _negotiating(wish: bool | None, tls: bool) -> type[NegotiatingProtocol] | None:
+    """Give the protocol that finds out whether a client speaks HTTP/2; ``None`` if none may.
+
+    Raises:
+        ImportError: If HTTP/2 is insisted on, and h2 is not installed.
+    """
+    if not (tls if wish is None else wish):
+        return None
+    try:
+        from .h2 import NegotiatingProtocol
+    except ModuleNotFoundError as error:
+        if error.name != "h2":
+            raise
+        if not wish:
+            return None
+        text = "HTTP/2 needs h2, which is not installed: pip install 'fasterapi[http2]'"
+        raise ImportError(text) from None
+    return NegotiatingProtocol

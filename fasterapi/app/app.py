@@ -375,7 +375,7 @@ class App:
             server: ``"aio"``, with an event loop; or ``"sync"``, with a thread for each connection
                 and no event loop, which runs ``def`` handlers only.
             options: As for ``fasterapi.aio.run``: uds, sock, ssl_certfile, ssl_keyfile, log_level,
-                access_log, grace, and loop, which the sync server has none of.
+                access_log, grace, and loop and http2, which the sync server has not.
 
         Raises:
             OSError: If the address can't be listened on.

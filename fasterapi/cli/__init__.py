@@ -138,6 +138,12 @@ def _add_run(add_parser: Any, **texts: str) -> None:
         "--ssl-keyfile", metavar="FILE", help="private key as PEM, if the chain does not hold it"
     )
     parser.add_argument(
+        "--http2",
+        action=argparse.BooleanOptionalAction,
+        help="speak HTTP/2 too: over TLS to clients that choose it, without TLS to those that "
+        "begin with it (default: with TLS, if h2 is installed)",
+    )
+    parser.add_argument(
         "--log-level",
         choices=("critical", "error", "warning", "info", "debug"),
         default="info",
@@ -285,6 +291,10 @@ def _run(arguments: argparse.Namespace) -> None:
     if options["server"] == "sync":
         if options.pop("loop") != "auto":
             raise Refusal("--loop is for --server aio; the sync server has no event loop")
+        if options.pop("http2"):
+            raise Refusal("--http2 is for --server aio; the sync server speaks HTTP/1.1")
+    elif options["http2"] and find_spec("h2") is None:
+        raise Refusal("h2 is not installed: pip install 'fasterapi[http2]'")
     elif options["loop"] == "uvloop" and find_spec("uvloop") is None:
         raise Refusal("uvloop is not installed: pip install 'fasterapi[fast]'")
     _check_certificate(options["ssl_certfile"], options["ssl_keyfile"])

@@ -212,7 +212,7 @@ class HTTP2Connection:
         if stream is None:
             return []
         self.credit(stream, size - len(data))  # padding
-        if stream.is_tunnel:
+        if stream.is_tunnel and not stream.should_close:
             return [StreamData(stream, data)] if data else []
         self.credit(stream, len(data))
         if stream.should_close:
@@ -225,14 +225,12 @@ class HTTP2Connection:
         if stream is None:
             return []
         stream.peer_ended = True
-        if stream.is_tunnel:
-            if stream.ended:
-                self._remove(stream)
-            return [StreamEnded(stream)]
+        if stream.ended:
+            self._remove(stream)
         if stream.should_close:
-            if stream.ended:
-                self._remove(stream)
             return []
+        if stream.is_tunnel:
+            return [StreamEnded(stream)]
         return [RequestReceived(stream, stream.complete())]
 
     def _peer_goes(self, code: int) -> None:
@@ -301,7 +299,7 @@ class HTTP2Connection:
         streams = self._output.progressed()
         for stream in streams:
             if stream.ended:
-                self._our_half_ended(stream)
+                self.half_ended(stream)
         return streams
 
     def shut_down(self) -> None:
@@ -355,6 +353,19 @@ class HTTP2Connection:
                 self._fail(fault)
         self._forget(stream)
 
+    def half_ended(self, stream: HTTP2Stream) -> None:
+        """See to a stream that has sent all; the client may not have (section 8.1).
+
+        Told at once that the rest is not wanted, some (curl 7.88) throw the answer away too. They
+        have as much time as on a connection of HTTP/1.1; a server that stops does not wait.
+        """
+        if stream.is_over:
+            self._remove(stream)
+        elif stream.should_close and self._going:
+            self.reset(stream, ErrorCode.NO_ERROR)
+        elif stream.should_close:
+            stream.deadline = self._now + self._limits.close_timeout
+
     # ---------------------------------------------------------------------------------- the end
 
     def _answer_fault(self, stream: HTTP2Stream, fault: RequestFault) -> list[StreamEvent]:
@@ -364,19 +375,6 @@ class HTTP2Connection:
         stream.write(stream.data_to_send())
         stream.write_eof()
         return [RequestRefused(stream, fault.log)]
-
-    def _our_half_ended(self, stream: HTTP2Stream) -> None:
-        """See to a stream that has sent all; a client may still be at its request (section 8.1).
-
-        Told at once that the rest is not wanted, some (curl 7.88) throw the answer away too. They
-        have as much time as on a connection of HTTP/1.1; a server that stops does not wait.
-        """
-        if stream.peer_ended:
-            self._remove(stream)
-        elif stream.should_close and self._going:
-            self.reset(stream, ErrorCode.NO_ERROR)
-        elif stream.should_close:
-            stream.deadline = self._now + self._limits.close_timeout
 
     def _forget(self, stream: HTTP2Stream) -> None:
         stream.lose()

@@ -57,9 +57,9 @@ class HTTP2Stream:
     """
 
     __slots__ = (
-        "_body", "_connection", "_ending", "_out", "_pieces", "deadline", "ended", "lost",
-        "number", "peer_ended", "progress", "queued", "request", "scheduled", "sent", "state",
-        "unread",
+        "_body", "_closed", "_connection", "_ending", "_out", "_pieces", "deadline", "ended",
+        "lost", "number", "peer_ended", "progress", "queued", "request", "scheduled", "sent",
+        "state", "unread",
     )  # fmt: skip
 
     peer_gone = True
@@ -82,6 +82,7 @@ class HTTP2Stream:
         self._pieces: list[bytes] = []  # of a body, on their way to the transport
         self._out: deque[memoryview] = deque()
         self._ending = False
+        self._closed = False  # nobody here reads any more
 
     @property
     def is_tunnel(self) -> bool:
@@ -90,8 +91,8 @@ class HTTP2Stream:
 
     @property
     def should_close(self) -> bool:
-        """Whether the stream is to be ended once what waits is sent."""
-        return self.state is State.CLOSED
+        """Whether the stream is to be ended once what waits is sent, and nobody reads it."""
+        return self.state is State.CLOSED or self._closed
 
     # --------------------------------------------------------------------------- the request
 
@@ -227,6 +228,13 @@ class HTTP2Stream:
         if not self.lost and not self._ending:
             self._ending = True
             self._connection.schedule(self)
+
+    def close(self) -> None:
+        """End our half when all is sent, and drop what still comes."""
+        self._closed = True
+        self.write_eof()
+        if self.ended:
+            self._connection.half_ended(self)
 
     def reset(self, code: ErrorCode = ErrorCode.CANCEL) -> None:
         """End both halves at once; what waits is dropped."""

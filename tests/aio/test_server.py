@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -316,6 +317,43 @@ def test_a_ready_context(run: Runner, certificate: Certificate) -> None:
             assert await outside(fetch, address_of(server), certificate.trust) == b"hello"
 
     run(main())
+
+
+def negotiated(address: Address, trust: ssl.SSLContext) -> str | None:
+    with Peer(address, tls=trust) as peer:
+        assert isinstance(peer.socket, ssl.SSLSocket)
+        return peer.socket.selected_alpn_protocol()
+
+
+@pytest.mark.parametrize(
+    ("options", "ready", "agreed"),
+    [({}, False, "h2"), ({"http2": True}, False, "h2"), ({"http2": False}, False, "http/1.1"),
+     ({}, True, None), ({"http2": True}, True, "h2")],
+)  # fmt: skip
+def test_http2_is_offered_over_tls(
+    run: Runner, certificate: Certificate, options: dict[str, Any], ready: bool, agreed: str | None
+) -> None:
+    certificate.trust.set_alpn_protocols(["h2", "http/1.1"])
+    tls: dict[str, Any] = dict(certificate.options)
+    if ready:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls["ssl_certfile"], tls["ssl_keyfile"])
+        tls = {"ssl_context": context}
+
+    async def main() -> None:
+        async with serve(application(), port=0, **tls, **options) as server:
+            assert await outside(negotiated, address_of(server), certificate.trust) == agreed
+
+    run(main())
+
+
+def test_http2_without_h2(monkeypatch: pytest.MonkeyPatch, certificate: Certificate) -> None:
+    monkeypatch.delitem(sys.modules, "fasterapi.aio.h2", raising=False)
+    monkeypatch.delitem(sys.modules, "fasterapi.http.h2", raising=False)
+    monkeypatch.setitem(sys.modules, "h2", None)
+    with pytest.raises(ImportError, match="pip install 'fasterapi\\[http2\\]'"):
+        Server(App(), http2=True)
+    assert type(Server(App(), **certificate.options)._protocol()).__name__ == "HTTPProtocol"
 
 
 def test_mistakes_about_certificates(tmp_path: Path) -> None:

@@ -505,6 +505,7 @@ def main() -> None:
     parser.add_argument("--nofile", type=int)
     parser.add_argument("--grace", type=float, default=5.0)
     parser.add_argument("--default-limits", action="store_true")
+    parser.add_argument("--http2", action="store_true")
     arguments = parser.parse_args()
     if arguments.nofile:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -513,7 +514,7 @@ def main() -> None:
     if arguments.server == "sync":
         without_loop(app, arguments.threads).run(server="sync", **options)
     else:
-        app.run(loop=arguments.loop, **options)
+        app.run(loop=arguments.loop, http2=arguments.http2, **options)
 
 
 if __name__ == "__main__":

@@ -74,6 +74,7 @@ class Peer:
         self.last_stream: int | None = None
         self.settings: dict[Any, int] = {}
         self.pongs = 0
+        self._unread = b""
         if window is not None:
             self.h2.local_settings.initial_window_size = window
             self.h2.local_settings.acknowledge()
@@ -94,9 +95,19 @@ class Peer:
         return self.request([*fields(EXTENDED, path=path), *others], end=False)
 
     def hear(self, data: bytes) -> None:
-        """Take what the server sent."""
-        for event in self.h2.receive_data(data):
-            self._hear(event)
+        """Take what the server sent; but for GOAWAY, behind which h2 would take nothing more."""
+        self._unread += data
+        while len(self._unread) >= 9:
+            size = 9 + int.from_bytes(self._unread[:3], "big")
+            if len(self._unread) < size:
+                break
+            frame, self._unread = self._unread[:size], self._unread[size:]
+            if frame[3] == 7:
+                self.last_stream = int.from_bytes(frame[9:13], "big")
+                self.goaway = int.from_bytes(frame[13:17], "big")
+                continue
+            for event in self.h2.receive_data(frame):
+                self._hear(event)
 
     def _hear(self, event: h2.events.Event) -> None:
         heard = self.heard[getattr(event, "stream_id", None) or 0]
@@ -115,8 +126,6 @@ class Peer:
             heard.ended = True
         elif isinstance(event, h2.events.StreamReset):
             heard.reset = int(event.error_code or 0)
-        elif isinstance(event, h2.events.ConnectionTerminated):
-            self.goaway, self.last_stream = int(event.error_code or 0), event.last_stream_id
         elif isinstance(event, h2.events.RemoteSettingsChanged):
             self.settings |= {
                 code: change.new_value for code, change in event.changed_settings.items()

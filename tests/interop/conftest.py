@@ -5,25 +5,27 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from fasterapi import App
 from fasterapi.aio import serve
 
 from . import application
 
 
-@pytest.fixture(scope="session")
-def address() -> Iterator[str]:
-    """Serve the app in a thread; give its host and port."""
+@contextmanager
+def serving(app: App, **options: Any) -> Iterator[str]:
+    """Serve an app in a thread; give its host and port."""
     started: list[str] = []
     ready = threading.Event()
     stop: list[Any] = []
 
     async def main() -> None:
         stopping = asyncio.Event()
-        async with serve(application.app, port=0, access_log=False, grace=1) as server:
+        async with serve(app, port=0, access_log=False, grace=1, **options) as server:
             started.append(f"127.0.0.1:{server.port}")
             stop.extend([asyncio.get_running_loop(), stopping])
             ready.set()
@@ -36,6 +38,13 @@ def address() -> Iterator[str]:
     loop, stopping = stop
     loop.call_soon_threadsafe(stopping.set)
     thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    """Serve the app in a thread; give its host and port."""
+    with serving(application.app) as address:
+        yield address
 
 
 @pytest.fixture
