@@ -16,6 +16,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from .aio import EventStream, Server, SSEConnection, WebSocket, connect, events, serve
     from .app import App, broadcast
+    from .contrib.sse_response import SSEResponse
     from .errors import (
         ConcurrentReceive,
         ConnectionClosed,
@@ -46,6 +47,7 @@ _HOMES = {
         "EventStream", "SSEConnection", "Server", "WebSocket", "connect", "events", "serve",
     ),
     "app": ("App", "broadcast"),
+    "contrib.sse_response": ("SSEResponse",),
     "errors": (
         "ConcurrentReceive", "ConnectionClosed", "EventStreamError", "FasterAPIError",
         "HTTPError", "HandshakeError", "InvalidMessage", "InvalidResponse", "LocalProtocolError",
@@ -64,9 +66,9 @@ __all__ = [
     "SAME_ORIGIN", "App", "Compression", "ConcurrentReceive", "ConnectionClosed", "EventStream",
     "EventStreamError", "FasterAPIError", "HTTPError", "HandshakeError", "InvalidMessage",
     "InvalidResponse", "Limits", "LocalProtocolError", "ProxyError", "Reconnect", "RedirectError",
-    "Request", "Response", "SSEConnection", "Server", "ServerSentEvent", "State", "SyncEventStream",
-    "SyncSSEConnection", "SyncWebSocket", "WebSocket", "__deflate__", "__impl__", "__version__",
-    "broadcast", "connect", "events", "serve",
+    "Request", "Response", "SSEConnection", "SSEResponse", "Server", "ServerSentEvent", "State",
+    "SyncEventStream", "SyncSSEConnection", "SyncWebSocket", "WebSocket", "__deflate__",
+    "__impl__", "__version__", "broadcast", "connect", "events", "serve",
 ]  # fmt: skip
 
 

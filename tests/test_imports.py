@@ -48,6 +48,8 @@ DEFERRED: dict[tuple[str, str], str] = {
     # The convenience of app.run(): the one place where an App knows of servers.
     ("fasterapi.app.app", "aio"): "function",
     ("fasterapi.app.app", "sync"): "function",
+    # An App is an ASGI application.
+    ("fasterapi.app.app", "contrib"): "function",
     # The public names: for the type checker here, loaded by __getattr__ when they are first used.
     ("fasterapi", "errors"): "typing",
     ("fasterapi", "limits"): "typing",
@@ -55,6 +57,7 @@ DEFERRED: dict[tuple[str, str], str] = {
     ("fasterapi", "app"): "typing",
     ("fasterapi", "sync"): "typing",
     ("fasterapi", "aio"): "typing",
+    ("fasterapi", "contrib"): "typing",
 }
 
 # Layer -> the distributions outside the standard library that it may import.
@@ -64,7 +67,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "sync": {"python_socks"},
     "aio": {"uvloop", "python_socks"},
     "testing": {"h11"},
-    "contrib": {"uvicorn"},
+    "contrib": {"uvicorn", "starlette"},
 }
 
 THREADS = {"threading", "_thread", "concurrent", "queue", "multiprocessing"}

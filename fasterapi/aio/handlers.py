@@ -22,6 +22,7 @@ from ..app.calls import (
     sse_arguments,
     websocket_arguments,
 )
+from ..app.event_response import EventResponse
 from ..app.handlers import Style
 from ..app.routing import RouteKind
 from ..app.sse import SSEBase
@@ -182,8 +183,18 @@ class HTTPCall(Call):
         return cast(Awaitable[Any], self._invoke())
 
     def conclude(self, value: Any, error: BaseException | None) -> BaseException | None:
-        """Answer with what it returned."""
+        """Answer with what it returned; an event stream of its own goes on from here."""
+        if isinstance(value, EventResponse):
+            if self.exchange is None:
+                self._stream(value)
+            else:
+                self.exchange.call_soon(self._stream, value)
+            return None
         return answer(self.exchange or self.http, value, error, self.server.app.dumps)
+
+    def _stream(self, response: EventResponse) -> None:
+        if not self.http.lost:
+            start_call(self.http, response.match(), self.request)
 
 
 def start_callbacks(http: HTTPProtocol, match: Match, request: Request) -> None:

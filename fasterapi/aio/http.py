@@ -59,17 +59,21 @@ class HTTPProtocol(Channel):
         self.transport = transport = cast(asyncio.Transport, transport)
         transport.set_write_buffer_limits(high=self.limits.write_high_water)
         self.client = client_name(transport.get_extra_info("peername"))
-        self._h1 = HTTP1Connection(
-            limits=self.limits,
-            scheme="https" if transport.get_extra_info("sslcontext") else "http",
-            client=self.client,
-            default_headers=self.server.default_headers,
-            now=self.server.clock(),
-        )
+        self._h1 = self._speak()
         if not self.server.admit(self):
             self._refuse()
             return
         self.reschedule()
+
+    def _speak(self) -> HTTP1Connection:
+        """Make the protocol that requests and responses are in."""
+        return HTTP1Connection(
+            limits=self.limits,
+            scheme="https" if self.transport.get_extra_info("sslcontext") else "http",
+            client=self.client,
+            default_headers=self.server.default_headers,
+            now=self.server.clock(),
+        )
 
     def _refuse(self) -> None:
         """Answer 503 without reading; the connection does not count."""

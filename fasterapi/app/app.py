@@ -115,6 +115,21 @@ class App:
         # Each with the app that it is of: another one may have taken it over.
         self._lifespans: list[tuple[App, Lifespan]] = [] if lifespan is None else [(self, lifespan)]
         self._router = Router()
+        self._asgi_host: Any = (
+            None  # of the loop that an ASGI server runs in, kept for contrib.asgi
+        )
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer an ASGI server: an app is an ASGI application, to be served or mounted.
+
+        Args:
+            scope: What is asked for.
+            receive: Gives the server's events.
+            send: Takes ours.
+        """
+        from ..contrib.asgi import serve
+
+        await serve(self, scope, receive, send)
 
     @property
     def routes(self) -> tuple[Route, ...]:

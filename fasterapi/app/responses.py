@@ -33,7 +33,7 @@ def to_response(value: Any, dumps: Callable[[Any], str] = to_json) -> Response:
         return Response(204)
     raise TypeError(
         f"a handler returned {type(value).__name__}; return str (HTML), dict or list (JSON), "
-        "bytes, None or a Response"
+        "bytes, None, an SSEResponse or a Response"
     )
 
 

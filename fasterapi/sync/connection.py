@@ -24,6 +24,7 @@ from ..app.calls import (
     sse_arguments,
     websocket_arguments,
 )
+from ..app.event_response import EventResponse
 from ..app.log import log_access, log_crash, log_fault
 from ..app.log import server as log
 from ..app.responses import error_response
@@ -224,6 +225,9 @@ class Connection(BlockingWriter[SocketStream]):
 
     def _call_plain(self, match: Match, request: Request) -> None:
         value, error = run_in_thread(match, request, request)
+        if isinstance(value, EventResponse):
+            self._call(value.match(), request)
+            return
         self._conclude(
             match, request, partial(answer, self, dumps=self.server.app.dumps), value, error
         )

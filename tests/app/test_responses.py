@@ -57,7 +57,7 @@ def test_anything_else_is_refused_with_what_would_do(value: Any) -> None:
         to_response(value)
     assert str(raised.value) == (
         f"a handler returned {type(value).__name__}; return str (HTML), dict or list (JSON), "
-        "bytes, None or a Response"
+        "bytes, None, an SSEResponse or a Response"
     )
 
 

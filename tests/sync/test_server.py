@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,16 @@ import pytest
 import trustme
 from websockets.sync.client import ClientConnection, connect, unix_connect
 
-from fasterapi import App, HTTPError, Limits, Request, SyncSSEConnection, SyncWebSocket, WebSocket
+from fasterapi import (
+    App,
+    HTTPError,
+    Limits,
+    Request,
+    SSEResponse,
+    SyncSSEConnection,
+    SyncWebSocket,
+    WebSocket,
+)
 from fasterapi.sync import Server, serve
 
 from .pairs import SECONDS, wait_until
@@ -89,6 +98,25 @@ def test_every_kind_of_route() -> None:
         with dial(server) as ws:
             ws.send("hello")
             assert ws.recv(SECONDS) == "hello"
+
+
+def test_an_event_stream_that_a_plain_route_returns() -> None:
+    app = App(limits=LIMITS)
+
+    @app.get("/")
+    def events() -> SSEResponse:
+        return SSEResponse(iter(range(3)))
+
+    @app.get("/async")
+    def other() -> SSEResponse:
+        async def numbers() -> AsyncIterator[int]:
+            yield 1
+
+        return SSEResponse(numbers())
+
+    with serve(app, port=0) as server:
+        assert get(server.url) == b"data: 0\n\ndata: 1\n\ndata: 2\n\n"
+        assert refused(f"{server.url}/async")[0] == 500  # there is no loop to run it in
 
 
 def test_unix_sockets(tmp_path: Path) -> None:
