@@ -5,27 +5,25 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from fasterapi import App
 from fasterapi.aio import serve
 
 from . import application
 
 
-@contextmanager
-def serving(app: App, **options: Any) -> Iterator[str]:
-    """Serve an app in a thread; give its host and port."""
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    """Serve the app in a thread; give its host and port."""
     started: list[str] = []
     ready = threading.Event()
     stop: list[Any] = []
 
     async def main() -> None:
         stopping = asyncio.Event()
-        async with serve(app, port=0, access_log=False, grace=1, **options) as server:
+        async with serve(application.app, port=0, access_log=False, grace=1) as server:
             started.append(f"127.0.0.1:{server.port}")
             stop.extend([asyncio.get_running_loop(), stopping])
             ready.set()
@@ -38,13 +36,6 @@ def serving(app: App, **options: Any) -> Iterator[str]:
     loop, stopping = stop
     loop.call_soon_threadsafe(stopping.set)
     thread.join(10)
-
-
-@pytest.fixture(scope="session")
-def address() -> Iterator[str]:
-    """Serve the app in a thread; give its host and port."""
-    with serving(application.app) as address:
-        yield address
 
 
 @pytest.fixture

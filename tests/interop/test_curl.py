@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.serving import in_a_thread
+
 from . import application
-from .conftest import serving
 
 KINDS = ["async", "sync", "async-generator", "sync-generator"]
 
@@ -38,16 +39,15 @@ def fetch(
         flags = ["--http2", "--cacert", str(folder / "ca.pem")]
 
     def run(path: str, *args: str) -> tuple[str, str]:
-        scheme = "https" if options else "http"
         done = subprocess.run(
             [curl, "-sS", "--max-time", "20", *flags, "-w", r"\n%{http_version} %{http_code}",
-             *args, f"{scheme}://{address}{path}"],
+             *args, running.url.replace("ws", "http", 1) + path],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         body, _, told = done.stdout.rpartition("\n")
         return told, body
 
-    with serving(application.app, http2=True, **options) as address:
+    with in_a_thread(application.app, http2=True, grace=1.0, **options) as running:
         yield run
 
 
