@@ -1,4 +1,4 @@
-"""Chromium over HTTP/2: WebSockets and more than six event streams of one page, on one connection."""
+"""Chromium over HTTP/2: WebSockets and over six event streams of a page, on one connection."""
 
 from __future__ import annotations
 
