@@ -751,6 +751,19 @@ def test_a_graceful_shutdown_lets_a_request_be_answered_and_says_so(begun: bytes
     assert b"\r\nConnection: close\r\n" in connection.data_to_send()
 
 
+def test_a_connection_rests_while_nothing_of_a_request_has_come() -> None:
+    connection = HTTP1Connection()
+    assert connection.resting
+    connection.receive_data(GET[:1])
+    assert not connection.resting
+    connection.receive_data(GET[1:])
+    assert not connection.resting
+    connection.respond(OK)
+    assert connection.resting
+    connection.close_after_response()
+    assert not connection.resting
+
+
 def test_a_graceful_shutdown_leaves_a_stream_to_its_end() -> None:
     connection = asked()
     connection.start_stream(Response(200))
