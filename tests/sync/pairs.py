@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,24 @@ def wait_until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.001)
+
+
+@contextmanager
+def elsewhere(function: Callable[..., Any], *args: Any, **options: Any) -> Iterator[list[Any]]:
+    """Call a function in a thread of its own; gives what it returned or raised, at the end."""
+    result: list[Any] = []
+
+    def call() -> None:
+        try:
+            result.append(function(*args, **options))
+        except Exception as error:  # noqa: BLE001  # the test looks at it
+            result.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    yield result
+    thread.join(SECONDS)
+    assert not thread.is_alive(), "it never came back"
 
 
 @contextmanager

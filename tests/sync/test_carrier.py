@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
 from fasterapi import ConnectionClosed, State
 from fasterapi.protocol.events import Closed, Ping, Pong
 
-from .pairs import SECONDS, Line, fill, line, wait_until
-
-
-@contextmanager
-def elsewhere(function: Callable[..., Any], *args: Any, **options: Any) -> Iterator[list[Any]]:
-    """Call a function in a thread of its own; gives what it returned or raised, at the end."""
-    result: list[Any] = []
-
-    def call() -> None:
-        try:
-            result.append(function(*args, **options))
-        except Exception as error:  # noqa: BLE001  # the test looks at it
-            result.append(error)
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    yield result
-    thread.join(SECONDS)
-    assert not thread.is_alive(), "it never came back"
+from .pairs import SECONDS, Line, elsewhere, fill, line, wait_until
 
 
 def is_watched(one: Line) -> bool:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 import trustme
@@ -16,7 +14,7 @@ import trustme
 from fasterapi.sync.stream import SocketStream
 from fasterapi.sync.tls import TLSStream
 
-from .pairs import SECONDS, socket_pair
+from .pairs import SECONDS, elsewhere, socket_pair
 
 
 @pytest.fixture(scope="module")
@@ -28,24 +26,6 @@ def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     client = ssl.create_default_context()
     authority.configure_trust(client)
     return server, client
-
-
-@contextmanager
-def elsewhere(function: Callable[..., Any], *args: Any) -> Iterator[list[Any]]:
-    """Call a function in a thread; gives what it returned or raised, at the end."""
-    result: list[Any] = []
-
-    def call() -> None:
-        try:
-            result.append(function(*args))
-        except Exception as error:  # noqa: BLE001  # the test looks at it
-            result.append(error)
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    yield result
-    thread.join(SECONDS)
-    assert not thread.is_alive()
 
 
 @contextmanager

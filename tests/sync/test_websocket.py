@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -23,7 +20,7 @@ from fasterapi import (
 from fasterapi.protocol import ClientHandshake, Response, Role, ServerHandshake, WebSocketConnection
 from fasterapi.protocol.events import Closed, Ping, Pong
 
-SECONDS = 10.0
+from .pairs import SECONDS, elsewhere, wait_until
 
 
 class Pipe:
@@ -165,32 +162,6 @@ class Session:
         events: list[Any] = []
         wait_until(lambda: events.extend(self.heard()) or len(events) >= count)
         return events
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """Wait for another thread."""
-    end = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.001)
-
-
-@contextmanager
-def elsewhere(function: Callable[..., Any], *args: Any, **options: Any) -> Iterator[list[Any]]:
-    """Call a function in a thread of its own; gives what it returned or raised, at the end."""
-    result: list[Any] = []
-
-    def call() -> None:
-        try:
-            result.append(function(*args, **options))
-        except Exception as error:  # noqa: BLE001  # the test looks at it
-            result.append(error)
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    yield result
-    thread.join(SECONDS)
-    assert not thread.is_alive(), "it never came back"
 
 
 @pytest.fixture
