@@ -159,7 +159,12 @@ def begin(
 
 async def _leave(websocket: WebSocket, error: BaseException | None) -> None:
     websocket._conclude(error)
-    await websocket._closing()
+    try:
+        await websocket._closing()
+    except BaseException:  # cancelled once more, as at the end of a program: nobody waits for it
+        if websocket._channel is not None:
+            websocket._channel.transport.abort()
+        raise
 
 
 def connect(url: str, **options: Unpack[ConnectOptions]) -> Connecting:

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from ..errors import ConnectionClosed
 from ..limits import Limits
 from ..protocol.attempts import Attempts
+from ..protocol.codes import CloseCode
 from ..protocol.reconnect import Reconnect
 from .log import log_retry
 
 __all__ = ["Keeper"]
+
+_ORDERLY = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.SERVICE_RESTART)
 
 
 class Keeper:
@@ -37,12 +40,13 @@ class Keeper:
     def failed(self, error: Exception) -> float:
         """Give the seconds to wait; raises ``error`` if there is no further attempt."""
         delay = self._attempts.failed(error)
-        log_retry(self._url, error, delay)
+        log_retry(self._url, error, delay, failed=True)
         return delay
 
     def ended(self, closed: ConnectionClosed) -> float | None:
         """Give the seconds to wait; ``None`` if there is no further attempt."""
         delay = self._attempts.ended(closed, self._clock())
         if delay is not None:
-            log_retry(self._url, closed, delay)
+            failed = closed.code not in _ORDERLY
+            log_retry(self._url, closed, delay, failed=failed)
         return delay

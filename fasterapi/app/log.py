@@ -48,10 +48,11 @@ def log_fault(client: str, fault: str) -> None:
     server.info("%s: %s", client or "-", fault, extra={"client": client, "fault": fault})
 
 
-def log_retry(url: str, reason: object, seconds: float) -> None:
-    """Note why a client connects again, and when."""
-    client.info(
-        "%s: %s; connecting again in %.1f s",
+def log_retry(url: str, reason: object, seconds: float, *, failed: bool) -> None:
+    """Note why a client opens its WebSocket again, and when; a failure is a warning."""
+    client.log(
+        logging.WARNING if failed else logging.INFO,
+        "WebSocket %s: %s; connecting again in %.1f s",
         url, reason, seconds,
         extra={"url": url, "reason": str(reason), "seconds": seconds},
     )  # fmt: skip

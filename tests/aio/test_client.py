@@ -27,7 +27,7 @@ from fasterapi import (
     connect,
     serve,
 )
-from fasterapi.aio.client import ClientHost, begin
+from fasterapi.aio.client import ClientHost, _leave, begin
 from fasterapi.aio.dial import Link
 from fasterapi.http.h1_client import ResponseReader, write_request
 from fasterapi.http.websocket_request import WebSocketRequest
@@ -408,6 +408,22 @@ def test_a_client_leaves_the_end_of_the_transport_to_the_server(run: Runner) -> 
         pair.channel.eof_received()
         await turns()
         assert closing.done()
+        assert pair.transport.lost
+
+    run(main())
+
+
+def test_who_is_cancelled_while_leaving_hangs_up(run: Runner) -> None:
+    # As the end of a program does with a loop over connect() that it has cancelled already.
+    async def main() -> None:
+        pair = Pair()
+        leaving = asyncio.ensure_future(_leave(pair.ws, None))
+        await turns()
+        assert [event.code for event in pair.heard()] == [1000]
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        await turns()
         assert pair.transport.lost
 
     run(main())

@@ -19,11 +19,14 @@ def test_each_further_attempt_is_told(caplog: pytest.LogCaptureFixture) -> None:
     now[0] = 60.0
     assert keeper.ended(ConnectionClosed(1006)) == 1.0
     assert keeper.failed(ConnectionRefusedError("nobody there")) == 1.0
+    assert keeper.ended(ConnectionClosed(1001, "moving")) == 1.0
     assert keeper.ended(ConnectionClosed(4001, "over")) is None
     assert [record.getMessage() for record in caplog.records] == [
-        "ws://a/: connection closed: 1006; connecting again in 1.0 s",
-        "ws://a/: nobody there; connecting again in 1.0 s",
+        "WebSocket ws://a/: connection closed: 1006; connecting again in 1.0 s",
+        "WebSocket ws://a/: nobody there; connecting again in 1.0 s",
+        "WebSocket ws://a/: connection closed: 1001 moving; connecting again in 1.0 s",
     ]
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING", "INFO"]
     assert caplog.records[0].__dict__["seconds"] == 1.0
 
 
