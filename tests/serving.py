@@ -8,16 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from fasterapi import App, Server, WebSocket, serve
+from fasterapi import App, Limits, Server, WebSocket, serve
+from fasterapi.limits import DEFAULT_LIMITS
 
 
-def client_app(seen: list[Any]) -> App:
+def client_app(seen: list[Any], limits: Limits = DEFAULT_LIMITS) -> App:
     """Make an app with what clients have to deal with.
 
     Args:
         seen: Gets the close code and reason of each connection to ``/``.
+        limits: The app's.
     """
-    app = App()
+    app = App(limits=limits)
 
     @app.websocket("/")
     async def echo(ws: WebSocket) -> None:

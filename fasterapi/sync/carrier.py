@@ -81,10 +81,14 @@ class WebSocketCarrier:
         if self._seen < 0:
             self._seen = 0
             return AGAIN  # the socket is to be known as ours before it can be given back
+        websocket = self.websocket
+        if websocket.state is not OPEN and not websocket.waiting and not websocket.ended:
+            # TLS has an end of its own: it may have come with the last bytes, and nothing behind it
+            # for a selector to see.
+            websocket.pump()
         self.settle()
         if self.over:
             return 0
-        websocket = self.websocket
         if self._closed:
             return AGAIN  # a thread is about to leave it
         room = self._room()

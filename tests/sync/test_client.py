@@ -18,6 +18,7 @@ from fasterapi import (
     ConnectionClosed,
     HandshakeError,
     InvalidMessage,
+    Limits,
     LocalProtocolError,
     Reconnect,
     State,
@@ -29,7 +30,7 @@ from fasterapi.protocol.events import Closed
 from fasterapi.sync import SocketStream, connect
 from fasterapi.sync.carrier import WebSocketCarrier
 from fasterapi.sync.watcher import Watcher
-from tests.serving import in_a_thread
+from tests.serving import client_app, in_a_thread
 
 AT_ONCE = Reconnect(delay=0.0, jitter=0.0)
 
@@ -138,6 +139,20 @@ def test_tls_and_a_unix_socket(tmp_path: Path) -> None:
     with in_a_thread(uds=path), connect("ws://localhost/", uds=path) as ws:
         ws.send("x")
         assert ws.receive(timeout=10) == "x"
+
+
+def test_over_tls_both_ends_of_the_stream_are_seen_at_once() -> None:
+    # The server's Close and the end of its TLS may come in one read, and nothing behind them.
+    ca = trustme.CA()
+    served, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    ca.issue_cert("localhost").configure_cert(served)
+    ca.configure_trust(trusting)
+    patient = client_app([], Limits(close_timeout=100))  # the test would time out before
+    with in_a_thread(patient, ssl_context=served) as server:
+        at = server.url.replace("127.0.0.1", "localhost")
+        with connect(at, ssl=trusting, limits=Limits(close_timeout=100)) as ws:
+            ws.close()
+            assert ws.close_code == 1000
 
 
 # ------------------------------------------------------------------------------ reconnecting
