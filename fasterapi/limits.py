@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 __all__ = [
     "DEFAULT_LIMITS", "FREE_BURST", "H2_SPAN", "MAX_BURST", "MAX_FORWARDED_HEAD",
     "MAX_FORWARDED_HEADERS", "MAX_HEADER_LIST", "MAX_INTERIM_RESPONSES", "MAX_OPEN_PINGS",
-    "MAX_REFUSAL", "MAX_RETRY_DELAY", "MESSAGE_OVERHEAD", "MIN_RETRY_DELAY", "REFUSAL_TIMEOUT",
-    "STEADY_TIME", "STREAM_PIECE", "Limits",
+    "MAX_REFUSAL", "MAX_RETRY_DELAY", "MAX_UNREAD_EVENTS", "MESSAGE_OVERHEAD",
+    "MIN_RETRY_DELAY", "REFUSAL_TIMEOUT", "STEADY_TIME", "STREAM_PIECE", "Limits",
 ]  # fmt: skip
 
 KIB = 1024
@@ -43,6 +43,9 @@ H2_SPAN = 30.0
 MAX_HEADER_LIST = 64 * KIB
 """Bytes of the fields of one HTTP/2 request, packed or unpacked, from which on the connection ends
 and not the request alone, unless ``Limits.max_head_size`` is larger. As in h2."""
+
+MAX_UNREAD_EVENTS = 64
+"""Events of a generator in a WSGI server that may wait for its client; behind them it waits."""
 
 MAX_OPEN_PINGS = 64
 """Pings of ours that may wait for a pong; older ones are forgotten."""

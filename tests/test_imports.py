@@ -67,7 +67,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "sync": {"python_socks"},
     "aio": {"uvloop", "python_socks"},
     "testing": {"h11"},
-    "contrib": {"uvicorn", "starlette"},
+    "contrib": {"flask", "starlette", "uvicorn"},
 }
 
 THREADS = {"threading", "_thread", "concurrent", "queue", "multiprocessing"}

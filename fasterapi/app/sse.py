@@ -20,7 +20,14 @@ from .handlers import NO_PARAMS
 from .outcome import unwrap
 from .responses import error_response
 
-__all__ = ["SSEBase"]
+__all__ = ["EVENT_STREAM", "SSEBase", "format_item"]
+
+EVENT_STREAM = (
+    ("Content-Type", "text/event-stream; charset=utf-8"),
+    ("Cache-Control", "no-store"),
+    ("X-Accel-Buffering", "no"),
+)
+"""The header fields that every event stream has, unless it sets them itself."""
 
 
 class SSEBase:
@@ -100,10 +107,9 @@ class SSEBase:
 
     def _item(self, item: Any) -> bytes:
         """Format what a generator yields: an event, or the data of one; errors as ``_event``."""
-        if isinstance(item, ServerSentEvent):
-            event = None if item.event == "message" else item.event
-            return self._event(item.data, event, item.id or None, item.retry, None)
-        return self._event(item, None, None, None, None)
+        if self._over:
+            raise ConnectionClosed
+        return format_item(item, self.dumps)
 
     def _send(self, data: bytes, now: float) -> None:
         """Write formatted events, and the head of the response before the first ones."""
@@ -121,13 +127,9 @@ class SSEBase:
             self._exchange.start_stream(self._response())
 
     def _response(self) -> Response:
-        ours = [
-            ("Content-Type", "text/event-stream; charset=utf-8"),
-            ("Cache-Control", "no-store"),
-            ("X-Accel-Buffering", "no"),
-        ]
         given = {name.lower() for name, _ in self._headers}
-        return Response(200, [*(f for f in ours if f[0].lower() not in given), *self._headers])
+        ours = [field for field in EVENT_STREAM if field[0].lower() not in given]
+        return Response(200, [*ours, *self._headers])
 
     def _next_deadline(self) -> float | None:
         """Tell when to call ``_tick``, in seconds."""
@@ -197,6 +199,20 @@ class SSEBase:
         except LocalProtocolError:
             self._over = False  # it can't be sent: there has been no answer
             raise
+
+
+def format_item(item: Any, dumps: Callable[[Any], str]) -> bytes:
+    """Format what a generator yields: a ``ServerSentEvent``, or the data of an event.
+
+    Raises:
+        LocalProtocolError: As ``format_event`` says.
+    """
+    if isinstance(item, ServerSentEvent):
+        event = None if item.event == "message" else item.event
+        return format_event(
+            item.data, event=event, id=item.id or None, retry=item.retry, dumps=dumps
+        )
+    return format_event(item, dumps=dumps)
 
 
 def _last_event_id(request: Request) -> str:

@@ -101,7 +101,7 @@ class SocketStream:
         write_timeout: As given.
     """
 
-    __slots__ = ("_socket", "_unsent", "corks", "moved", "rest", "write_timeout")
+    __slots__ = ("_raw", "_socket", "_unsent", "corks", "moved", "rest", "write_timeout")
 
     def __init__(
         self, sock: socket.socket, *, write_timeout: float = DEFAULT_LIMITS.write_timeout
@@ -110,6 +110,8 @@ class SocketStream:
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = sock
+        # A socket of gevent's waits even where it is told not to; the one inside of it does not.
+        self._raw: socket.socket = getattr(sock, "_sock", sock)
         self._unsent = bytearray()
         self.corks = False
         self.moved = 0
@@ -137,12 +139,12 @@ class SocketStream:
 
     def recv_now(self, size: int) -> bytes:
         """Give what has arrived; ``BlockingIOError`` if it is nothing."""
-        return self._socket.recv(size, _AT_ONCE)
+        return self._raw.recv(size, _AT_ONCE)
 
     def has_arrived(self) -> bool:
         """Tell whether ``recv`` would not wait."""
         try:
-            self._socket.recv(1, _AT_ONCE | socket.MSG_PEEK)
+            self._raw.recv(1, _AT_ONCE | socket.MSG_PEEK)
         except BlockingIOError:
             return False
         except OSError:
@@ -172,7 +174,7 @@ class SocketStream:
         if not data:
             return True
         try:
-            sent = self._socket.send(data, _AT_ONCE)
+            sent = self._raw.send(data, _AT_ONCE)
         except BlockingIOError:
             sent = 0
         if sent == len(data):
@@ -184,7 +186,7 @@ class SocketStream:
         unsent = self._unsent
         while unsent:
             try:
-                sent = self._socket.send(unsent[:_PUSH_SIZE], _AT_ONCE)
+                sent = self._raw.send(unsent[:_PUSH_SIZE], _AT_ONCE)
             except BlockingIOError:
                 return False
             del unsent[:sent]

@@ -1,0 +1,16 @@
+"""gevent's own WSGI server: ``python -m tests.contrib.gevent_server PORT``."""
+
+from __future__ import annotations
+
+from gevent import monkey
+
+monkey.patch_all()
+
+if __name__ == "__main__":
+    import sys
+
+    from gevent.pywsgi import WSGIServer
+
+    from tests.contrib.flask_app import app
+
+    WSGIServer(("127.0.0.1", int(sys.argv[1])), app).serve_forever()

@@ -1,0 +1,120 @@
+"""``sse_response``: what a WSGI server iterates over, with no server but werkzeug's test client."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
+from werkzeug.test import Client
+from werkzeug.wrappers import Response
+
+from fasterapi import Limits, LocalProtocolError, ServerSentEvent
+from fasterapi.contrib.wsgi import sse_response
+
+from .flask_app import app
+
+SLOW = Limits(sse_start_delay=0.01)
+
+
+def test_a_wsgi_application_of_its_own() -> None:
+    response = Client(sse_response(iter([{"a": 1}, ServerSentEvent("x", "kind", "1")]))).get("/")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert response.headers["cache-control"] == "no-store"
+    assert response.data == b'data: {"a":1}\n\nevent: kind\nid: 1\ndata: x\n\n'
+
+
+def test_a_view_of_flask() -> None:
+    response = app.test_client().get("/events?count=2")
+    assert response.data == b'data: {"n":0}\n\ndata: {"n":1}\n\n'
+
+
+def test_a_response_class() -> None:
+    """werkzeug's takes what Django's ``StreamingHttpResponse`` takes."""
+    headers = {"X-Name": "value", "Content-Type": "text/event-stream"}
+    response = sse_response(["a"], headers=headers, response_class=Response)
+    assert isinstance(response, Response)
+    assert response.headers["x-name"] == "value"
+    assert response.headers.getlist("content-type") == ["text/event-stream"]
+    assert b"".join(response.response) == b"data: a\n\n"  # type: ignore[arg-type]
+
+
+def test_an_exception_before_the_first_event_is_raised_at_once() -> None:
+    def fails() -> Iterator[str]:
+        raise KeyError("mine")
+        yield ""
+
+    with pytest.raises(KeyError, match="mine"):
+        sse_response(fails())
+    with pytest.raises(LocalProtocolError):
+        sse_response([ServerSentEvent("x", "a\nb")])
+
+
+def test_an_exception_after_it_ends_the_stream_and_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fails() -> Iterator[str]:
+        yield "one"
+        raise KeyError("mine")
+
+    assert list(items(fails())) == [b"data: one\n\n"]
+    assert "generator raised KeyError" in caplog.text
+
+
+def test_silence_is_broken_by_comments() -> None:
+    go = threading.Event()
+
+    def slow() -> Iterator[str]:
+        go.wait(20)
+        yield "one"
+
+    stream = items(slow(), keepalive=0.01, limits=SLOW)
+    assert next(stream) == b":\n\n"
+    go.set()
+    assert b"data: one\n\n" in list(stream)
+
+
+@pytest.mark.parametrize("waits", ["generator", "queue"])
+def test_a_client_that_leaves_has_the_generator_closed(waits: str) -> None:
+    closed, pause = threading.Event(), threading.Event()
+
+    def endless() -> Iterator[str]:
+        try:
+            while True:
+                yield "tick"
+                if waits == "generator":
+                    pause.wait(0.01)
+        finally:
+            closed.set()
+
+    stream = items(endless())
+    assert next(stream) == b"data: tick\n\n"
+    stream.close()  # type: ignore[attr-defined]
+    assert closed.wait(20)
+    assert list(stream) == []
+
+
+def test_it_runs_in_the_context_of_the_view() -> None:
+    variable = ContextVar("variable", default="unset")
+    variable.set("set")
+    assert list(items(variable.get() for _ in range(1))) == [b"data: set\n\n"]
+
+
+async def asynchronous() -> AsyncIterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize("content", ["text", b"bytes", 1, asynchronous()])
+def test_what_can_be_no_stream(content: Any) -> None:
+    with pytest.raises(TypeError, match="plain generator"):
+        sse_response(content)
+
+
+def items(content: Any, **options: Any) -> Iterator[bytes]:
+    """Give what a server iterates over."""
+    stream = sse_response(content, response_class=lambda stream, **fields: stream, **options)
+    assert iter(stream) is stream
+    return stream  # type: ignore[no-any-return]
