@@ -83,6 +83,8 @@ class SyncWebSocket(BlockingSession):
         """
         if self._connection is None:
             self._ensure_open()
+        if timeout is None and (alone := self._wait_for_one()) is not None:
+            return alone
         message = self._wait_for(self._next_message, timeout)
         assert not isinstance(message, Fragment)
         return message
