@@ -24,7 +24,8 @@ from ..protocol.headers import Headers
 from ..protocol.http import Request, Response
 from .h1_body import ChunkedBody, FixedBody
 from .h1_head import HeadReader, RequestFault
-from .h1_request import RequestHead, read_request_head
+from .h1_known import read_head
+from .h1_request import RequestHead
 from .h1_response import (
     Framing,
     Output,
@@ -305,8 +306,9 @@ class HTTP1Connection:
             raw = self._heads.take(self._buffer)
             if raw is None:
                 return None
-            head = self._head = read_request_head(raw, self._limits)
-            self._begin_body(head)
+            head = self._head = read_head(raw, self._limits)
+            if head.length != 0:
+                self._begin_body(head)
         body = self._body.take(self._buffer) if self._body else b""
         if body is None:
             return None

@@ -22,7 +22,7 @@ import h11
 
 from .h1_head import RequestFault
 
-__all__ = ["parse_head"]
+__all__ = ["Field", "is_kept", "parse_head"]
 
 Field = tuple[str, str]
 
@@ -44,6 +44,11 @@ _OF_FRAMING = frozenset({"content-length", "transfer-encoding"})
 _METHODS = {verb.encode(): verb for verb in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")}
 
 _kept: dict[bytes, Field] = {}
+
+
+def is_kept(name: str) -> bool:
+    """Tell whether a field of this name, in lower case, may be remembered."""
+    return name in _KEPT_NAMES
 
 
 def parse_head(head: bytes) -> tuple[str, str, dict[str, str], list[Field]]:

@@ -7,7 +7,8 @@ refused or merged here. Where in its life a connection stands is not known here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Iterable
 from enum import Enum
 from http import HTTPStatus
 
@@ -27,6 +28,7 @@ __all__ = [
 
 _CODING = frozenset({"transfer-encoding"})
 _FRAMING = frozenset({"transfer-encoding", "content-length"})
+_BREAKS = re.compile(r"[\r\n\0]")
 _BODILESS = frozenset({204, 304})
 _STATUSES = frozenset({101, *range(200, 600)})
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}" for status in HTTPStatus}
@@ -165,11 +167,10 @@ def write_head(
     written = [_status_line(response), *map(": ".join, fields)]
     lower = "\n".join(written).lower()
     written += [": ".join(field) for field in defaults if f"\n{field[0].lower()}:" not in lower]
-    head, lines = "\r\n".join(written) + "\r\n", len(written)
-    if not (head.count("\r") == head.count("\n") == head.count("\r\n") == lines) or "\0" in head:
+    if _BREAKS.search("".join(written)):
         raise LocalProtocolError("a response head with CR, LF or NUL inside a field")
     try:
-        return f"{head}\r\n".encode("latin-1")
+        return "\r\n".join([*written, "", ""]).encode("latin-1")
     except UnicodeEncodeError as error:
         raise LocalProtocolError(f"a response head beyond latin-1: {error}") from None
 
@@ -191,10 +192,9 @@ def _with_connection(fields: list[tuple[str, str]], option: str) -> list[tuple[s
     return [*others, ("Connection", ", ".join([*kept, option]))]
 
 
-def _refuse(response: Response, names: Collection[str]) -> None:
-    for name, _ in response.headers:
-        if name.lower() in names:
-            raise LocalProtocolError(f"a response sets no {name}: the connection frames its body")
+def _refuse(response: Response, names: frozenset[str]) -> None:
+    if not names.isdisjoint(map(str.lower, dict(response.headers))):
+        raise LocalProtocolError(f"a response sets no {', '.join(names)}: the connection does")
 
 
 def _is_length(values: list[str]) -> bool:

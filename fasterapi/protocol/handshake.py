@@ -76,6 +76,7 @@ class ServerHandshake:
 
     Attributes:
         request: As given.
+        is_connect: Whether it is an Extended CONNECT (RFC 8441) and no HTTP/1.1 upgrade.
         subprotocol: The one agreed on; before ``accept``, the one that it would choose.
         origins: The policy.
 
@@ -92,6 +93,7 @@ class ServerHandshake:
         extensions: Sequence[ExtensionFactory] = (),
     ) -> None:
         self.request = request
+        self.is_connect = request.protocol is not None
         self.origins = check_origins(origins)
         self._subprotocols = check_subprotocols(subprotocols)
         self._factories = extensions
@@ -105,11 +107,6 @@ class ServerHandshake:
             self._offered = parse_list(fields["sec-websocket-protocol"])
             known = (name for name in self._subprotocols if name in self._offered)
             self.subprotocol = next(known, None)
-
-    @property
-    def is_connect(self) -> bool:
-        """Whether the request is an Extended CONNECT (RFC 8441) and no HTTP/1.1 upgrade."""
-        return self.request.protocol is not None
 
     def check(self) -> None:
         """Judge the request (RFC 6455, section 4.2.1).
