@@ -144,9 +144,10 @@ class Call:
         if not asyncio.iscoroutine(coroutine):
             coroutine = _await(coroutine)
         self.task = self.server.loop.create_task(coroutine, name=self.route.handler.name)
-        self.task.add_done_callback(self._task_done, context=self.server.context)
+        self.task.add_done_callback(self, context=self.server.context)
 
-    def _task_done(self, task: asyncio.Task[Any]) -> None:
+    def __call__(self, task: asyncio.Task[Any]) -> None:
+        """Take the task's end: the task holds the call itself, and no bound method of it."""
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         self._conclude(None if error else task.result(), error)
         self.server.finished(self)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -19,7 +19,7 @@ from contextlib import (
 )
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from ..errors import LocalProtocolError
 from ..limits import DEFAULT_LIMITS, Limits
@@ -39,7 +39,7 @@ from .options import (
     check_subprotocols,
 )
 from .responses import error_response
-from .routing import Options, Pattern, Route, RouteKind, Router
+from .routing import Match, Options, Pattern, Route, RouteKind, Router
 
 __all__ = ["App", "Match"]
 
@@ -61,13 +61,6 @@ _NEEDS_LOOP = (
     "a plain def under contextlib.contextmanager, or serve the app with the asyncio server "
     '(server="aio")'
 )
-
-
-class Match(NamedTuple):
-    """A route that answers, and the values of its path's parameters."""
-
-    route: Route
-    params: Mapping[str, Any]
 
 
 class App:
@@ -323,11 +316,11 @@ class App:
             return error_response(404)
         socket: Match | None = None
         plain: list[Match] = []
-        for route, params in found:
-            if route.kind is not RouteKind.WEBSOCKET:
-                plain.append(Match(route, params))
+        for match in found:
+            if match.route.kind is not RouteKind.WEBSOCKET:
+                plain.append(match)
             elif socket is None:
-                socket = Match(route, params)
+                socket = match
         if socket is not None and (not plain or is_websocket_request(request)):
             return socket
         for match in plain:

@@ -15,13 +15,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from .handlers import NO_PARAMS, Handler
 from .options import HTTPOptions, SSEOptions, WebSocketOptions
 
-__all__ = ["Pattern", "Route", "RouteKind", "Router"]
+__all__ = ["Match", "Pattern", "Route", "RouteKind", "Router"]
 
 Options = WebSocketOptions | SSEOptions | HTTPOptions
 
@@ -178,6 +178,13 @@ class Route:
         return self.pattern.text
 
 
+class Match(NamedTuple):
+    """A route that answers, and the values of its path's parameters."""
+
+    route: Route
+    params: Mapping[str, Any]
+
+
 class Router:
     """Routes in the order of their registration.
 
@@ -188,7 +195,7 @@ class Router:
     def __init__(self) -> None:
         self.routes: list[Route] = []
         # With their places in the order. Paths without parameters are looked up, not tried.
-        self._exact: dict[str, list[tuple[int, Route]]] = {}
+        self._exact: dict[str, list[tuple[int, Match]]] = {}
         self._patterns: list[tuple[int, Route]] = []
 
     def add(self, route: Route) -> None:
@@ -199,9 +206,11 @@ class Router:
         """
         for method, rival in self.rivals(route).items():
             raise ValueError(f"{route.path}: {rival.handler.name}() answers {method} here already")
-        exact = route.pattern.exact
-        same = self._patterns if exact is None else self._exact.setdefault(exact, [])
-        same.append((len(self.routes), route))
+        exact, place = route.pattern.exact, len(self.routes)
+        if exact is None:
+            self._patterns.append((place, route))
+        else:
+            self._exact.setdefault(exact, []).append((place, Match(route, NO_PARAMS)))
         self.routes.append(route)
 
     def rivals(self, route: Route) -> dict[str, Route]:
@@ -219,7 +228,7 @@ class Router:
             if method in route.methods
         }
 
-    def match(self, raw_path: str) -> Sequence[tuple[Route, Mapping[str, Any]]]:
+    def match(self, raw_path: str) -> Sequence[Match]:
         """Give every route that fits a path, the first registered first, and its parameters.
 
         Args:
@@ -231,13 +240,11 @@ class Router:
             return []
         exact = self._exact.get(path, ())
         if not self._patterns:
-            return [(route, NO_PARAMS) for _, route in exact]
-        found: list[tuple[int, Route, Mapping[str, Any]]] = [
-            (place, route, NO_PARAMS) for place, route in exact
-        ]
+            return [match for _, match in exact]
+        found = list(exact)
         for place, route in self._patterns:
             params = route.pattern.match(path)
             if params is not None:
-                found.append((place, route, params))
+                found.append((place, Match(route, params)))
         found.sort(key=lambda item: item[0])
-        return [(route, params) for _, route, params in found]
+        return [match for _, match in found]
