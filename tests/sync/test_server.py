@@ -413,8 +413,8 @@ def test_a_thousand_connections_in_turn_leave_nothing_behind() -> None:
                     assert client.recv(100) == b"\x88\x02\x03\xe8"
                     assert client.recv(100) == b""
         wait_until(lambda: not server.connections and not server.working)
-        assert not server.watcher._watched.keys() - set(server._listeners)
-    assert descriptors() == before
+        wait_until(lambda: not server.watcher._watched.keys() - set(server._listeners))
+    wait_until(lambda: descriptors() <= before)  # others of this process may end meanwhile
     wait_until(lambda: set(threading.enumerate()) <= threads)
 
 
