@@ -17,7 +17,7 @@ RECIPE   := pyproject.toml setup.py fasterapi/_version.py $(KERNELS)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-pure test-uvloop sanitize lint format types coverage conformance \
-	conformance-clients conformance-docker conformance-threads bench build clean
+	conformance-clients conformance-docker conformance-threads conformance-uvicorn bench build clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' \
@@ -92,6 +92,9 @@ conformance-clients: $(VENV)/.installed-test ## Have both clients take the cases
 		$(BIN)/python conformance/run_client.py --client $$client --parallel 4 --no-deflate $(ARGS) && \
 		$(BIN)/python conformance/run_client.py --client $$client --parallel 4 $(SAMPLE) || exit 1; \
 		done
+
+conformance-uvicorn: $(VENV)/.installed-test ## Run uvicorn's own tests against our class for it
+	@$(BIN)/python conformance/run_uvicorn.py $(ARGS)
 
 conformance-docker: $(VENV)/.installed-test ## The same with Autobahn's own runner, in Docker
 	@$(BIN)/python conformance/run.py --docker $(ARGS)

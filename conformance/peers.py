@@ -158,6 +158,10 @@ PEERS: dict[str, tuple[Sequence[str], Callable[[int], None]]] = {
         serve_uvicorn("websockets-sansio"),
     ),
     "websockets": (["websockets"], serve_websockets),
+    "uvicorn --ws fasterapi": (
+        ["uvicorn"],
+        serve_uvicorn("fasterapi.contrib.uvicorn:WebSocketProtocol"),
+    ),
 }
 
 

@@ -12,7 +12,7 @@ __all__ = [
     "DEFAULT_LIMITS", "FREE_BURST", "H2_SPAN", "MAX_BURST", "MAX_FORWARDED_HEAD",
     "MAX_FORWARDED_HEADERS", "MAX_HEADER_LIST", "MAX_INTERIM_RESPONSES", "MAX_OPEN_PINGS",
     "MAX_REFUSAL", "MAX_RETRY_DELAY", "MAX_UNREAD_EVENTS", "MESSAGE_OVERHEAD",
-    "MIN_RETRY_DELAY", "REFUSAL_TIMEOUT", "STEADY_TIME", "STREAM_PIECE", "Limits",
+    "MIN_RETRY_DELAY", "REFUSAL_TIMEOUT", "SMALL_FRAGMENT", "STEADY_TIME", "STREAM_PIECE", "Limits",
 ]  # fmt: skip
 
 KIB = 1024
@@ -33,6 +33,10 @@ FREE_BURST = 4 * KIB
 MAX_FORWARDED_HEAD = 256 * KIB
 """Bytes of a request head, and of each of its lines, that another server has taken and hands on:
 more than any of them takes by default (uvicorn 64 KiB, hypercorn 16 KiB)."""
+
+SMALL_FRAGMENT = 64
+"""Bytes: inside of another server, whose limit is on the size of a message alone, a message of that
+size may come in fragments as small as these."""
 
 MAX_FORWARDED_HEADERS = 1024
 """Header fields of such a head."""

@@ -36,7 +36,7 @@ from ..aio.channel import Channel
 from ..aio.host import Host
 from ..aio.http import HTTPProtocol
 from ..app.responses import error_response
-from ..limits import MAX_FORWARDED_HEAD, MAX_FORWARDED_HEADERS, Limits
+from ..limits import MAX_FORWARDED_HEAD, MAX_FORWARDED_HEADERS, SMALL_FRAGMENT, Limits
 from ..protocol.deflate import Compression, PerMessageDeflate
 from ..protocol.extensions import ExtensionFactory
 from ..protocol.handshake import ServerHandshake
@@ -253,6 +253,7 @@ def _limits(config: Config, limits: Limits) -> Limits:
     return replace(
         limits,
         max_message_size=config.ws_max_size,
+        max_fragments=max(limits.max_fragments, config.ws_max_size // SMALL_FRAGMENT),
         ping_interval=config.ws_ping_interval or None,
         ping_timeout=config.ws_ping_timeout or None,
         max_head_size=MAX_FORWARDED_HEAD,

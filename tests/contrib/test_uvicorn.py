@@ -781,3 +781,12 @@ async def refused(url: str, **options: Any) -> tuple[int, bytes]:
         await connect(url, **options)
     response = caught.value.response
     return response.status_code, bytes(response.body or b"")
+
+
+def test_a_message_in_very_many_fragments() -> None:
+    async def main() -> None:
+        async with Uvicorn(echo) as server, connect(server.url, compression=None) as ws:
+            await ws.send("x" for _ in range(2000))
+            assert await ws.recv() == "x" * 2000
+
+    run(main)
