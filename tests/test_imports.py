@@ -68,6 +68,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "aio": {"uvloop", "python_socks"},
     "testing": {"h11"},
     "contrib": {"flask", "starlette", "uvicorn"},
+    "examples": {"h11", "trio", "twisted", "zope"},  # what the core is embedded in
 }
 
 THREADS = {"threading", "_thread", "concurrent", "queue", "multiprocessing"}
