@@ -205,8 +205,8 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
         The same as below in fewer steps, for the commonest read of a handler that waits: one
         message and nothing else. ``None``: ``_wait_for`` it.
         """
-        connection, inbox = self._connection, self._inbox
         with self._lock:
+            connection, inbox = self._connection, self._inbox  # which is another when it is used
             if self._receiving or self._ending or inbox.items or inbox.reader is not None:
                 return None
             if connection is None or not self._reading.acquire(blocking=False):

@@ -235,6 +235,27 @@ def test_a_ping_gives_way_to_whoever_receives() -> None:
         assert pinged == [0.0]
 
 
+def test_what_the_watcher_took_at_the_last_moment_is_found() -> None:
+    """From a bug: the first message's queue was looked for before the lock was held."""
+    with line() as one:
+        lock = one.ws._lock
+
+        class Late:
+            def __enter__(self) -> None:
+                one.ws._lock = lock
+                one.say("quicker")
+                one.ws.pump()
+                lock.acquire()
+
+            def __exit__(self, *_: object) -> None:
+                lock.release()
+
+        one.ws._lock = Late()  # type: ignore[assignment]
+        with elsewhere(one.ws.receive) as result:
+            pass
+        assert result == ["quicker"]
+
+
 def test_all_of_it_with_a_thread() -> None:
     with line(threaded=True) as one:
         one.client.ping(b"early")
