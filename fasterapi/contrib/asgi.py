@@ -102,13 +102,10 @@ class ASGIHost(AppHost):
             if not transport.is_closing() and await http.begin(scope, receive):
                 call = http.call
                 transport.feed(receive)
-            if call is None:
+            with self.signals:
                 await transport.over
-            else:
-                with self.signals:
-                    await transport.over
-                    await self._ended(call)
-                    await self._ended(http.call)  # an event stream that the first has returned
+                await self._ended(call)
+                await self._ended(http.call)  # an event stream that the first has returned
         except asyncio.CancelledError:
             if call is not None:
                 call.cancel()

@@ -272,16 +272,23 @@ def test_a_signal_ends_what_is_open_and_goes_on_to_the_server() -> None:
         async for _ in ws:
             pass
 
+    @app.websocket("/callbacks")
+    class Callbacks:
+        def on_message(self, ws: WebSocket, message: object) -> None:
+            raise AssertionError
+
     async def main() -> None:
         stream = Server(app, scope("http", "/events"), REQUEST)
         socket = Server(app, scope("websocket", "/ws"), CONNECT)
-        await stream.until(lambda: len(stream.sent) > 1 and bool(socket.sent))
+        callbacks = Server(app, scope("websocket", "/callbacks"), CONNECT)
+        await stream.until(lambda: len(stream.sent) > 1 and bool(socket.sent and callbacks.sent))
         assert signal.getsignal(signal.SIGTERM) is not handler
         signal.raise_signal(signal.SIGTERM)
         assert (await stream.end())[-1] == {
             "type": "http.response.body", "body": b"", "more_body": False,
         }  # fmt: skip
         assert (await socket.end())[-1]["code"] == 1001
+        assert (await callbacks.end())[-1]["code"] == 1001
         assert (await Server(app, scope("http", "/"), REQUEST).end())[0]["status"] == 503
 
     def handler(number: int, frame: object) -> None:
