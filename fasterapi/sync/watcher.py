@@ -120,6 +120,18 @@ class Watcher(Deadlines):
         self._list.clear()
         self.clear()
 
+    def disown(self) -> None:
+        """Leave it to the parent, in a child that was forked: the thread is not here.
+
+        The descriptors are closed, and nothing is taken off the selector: it is the parent's too.
+        """
+        self._closing = True
+        self._asleep = False
+        self._lock = threading.Lock()  # the one of before may have been held
+        self._selector.close()
+        os.close(self._wakeup)
+        os.close(self._alarm)
+
     def is_current(self) -> bool:
         """Tell whether the watcher's own thread is calling, which never waits."""
         return threading.current_thread() is self._thread
@@ -222,3 +234,15 @@ def shared_watcher() -> Watcher:
         if not _shared:
             _shared.append(Watcher())
         return _shared[0]
+
+
+def _begin_anew() -> None:
+    """Have a forked child make a watcher of its own: it has the parent's, but not its thread."""
+    global _making  # noqa: PLW0603  # another thread of the parent may have held it
+    _making = threading.Lock()
+    while _shared:
+        _shared.pop().disown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -199,3 +201,36 @@ def test_many_threads_touch_and_none_is_forgotten() -> None:
 
 def test_clients_share_one() -> None:
     assert shared_watcher() is shared_watcher()
+
+
+FORKING = """
+import os, sys, threading
+from fasterapi.sync.watcher import shared_watcher
+
+class Owner:
+    listed = False
+    def __init__(self): self.looked = threading.Event()
+    def fileno(self): return -1
+    def look(self):
+        self.looked.set()
+        return 0
+    def next_deadline(self): return None
+
+def is_watched():
+    owner = Owner()
+    shared_watcher().touch(owner)
+    return owner.looked.wait(10)
+
+assert is_watched()
+before = shared_watcher()
+if not (child := os.fork()):
+    before.touch(Owner())  # of a connection of the parent's: nothing comes of it
+    os._exit(0 if is_watched() and shared_watcher() is not before else 3)
+assert os.waitpid(child, 0)[1] == 0, "the child is not watched"
+assert is_watched() and shared_watcher() is before
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_has_a_watcher_of_its_own() -> None:
+    subprocess.run([sys.executable, "-c", FORKING], check=True, timeout=60)
