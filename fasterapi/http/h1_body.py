@@ -62,21 +62,23 @@ class ChunkedBody:
     Args:
         limits: ``max_body_size`` bounds the payload, ``max_head_size`` all chunk extensions
             together, and the limits of a head bound the trailer section.
-        endless: Whether the payload has no bound, because ``read`` hands it on.
+        endless: Whether the payload has no bound, because ``read`` hands it on; the extensions of
+            each chunk have a bound of their own then.
 
     Attributes:
         finished: Whether the body has ended.
     """
 
     __slots__ = (
-        "_body", "_extension_room", "_fault", "_left", "_limits", "_part", "_room", "_scanned",
-        "_trailers", "finished",
+        "_body", "_endless", "_extension_room", "_fault", "_left", "_limits", "_part", "_room",
+        "_scanned", "_trailers", "finished",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, *, endless: bool = False) -> None:
         self.finished = False
         self._fault: RequestFault | None = None  # met behind what was handed on
         self._limits = limits
+        self._endless = endless
         self._room = _ENDLESS if endless else limits.max_body_size
         self._body = bytearray()
         self._part = _Part.SIZE
@@ -168,7 +170,8 @@ class ChunkedBody:
         return self._begin_chunk(match[1], end - at)
 
     def _begin_chunk(self, digits: bytes, line: int) -> int:
-        self._extension_room -= line - len(digits)
+        if not self._endless:
+            self._extension_room -= line - len(digits)
         size = self._left = int(digits, 16)
         if size > self._room:
             raise RequestFault.over(self._limits, "max_body_size", 413, "request body", "bytes")
