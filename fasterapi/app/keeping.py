@@ -44,7 +44,11 @@ class Keeper:
         return delay
 
     def ended(self, closed: ConnectionClosed) -> float | None:
-        """Give the seconds to wait; ``None`` if there is no further attempt."""
+        """Give the seconds to wait; ``None`` if there is no further attempt.
+
+        Raises:
+            ConnectionClosed: ``closed``, if ``Reconnect.attempts`` is used up.
+        """
         delay = self._attempts.ended(closed, self._clock())
         if delay is not None:
             failed = closed.code not in _ORDERLY

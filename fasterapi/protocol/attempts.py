@@ -76,7 +76,10 @@ class Attempts:
         """Take the end of a connection.
 
         Returns:
-            Seconds to wait before the next one; ``None`` if there is none.
+            Seconds to wait before the next one; ``None`` if ``Reconnect.retries`` wants none.
+
+        Raises:
+            ConnectionClosed: ``closed``, if it is one of too many in a row that did not last.
         """
         retries = self._policy.retries
         if retries is not None and not retries(closed, True):
@@ -86,5 +89,5 @@ class Attempts:
         if steady:
             self._backoff.succeeded()
         elif self._backoff.exhausted:
-            return None
+            raise closed
         return self._backoff.delay(failed=not steady)

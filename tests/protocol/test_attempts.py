@@ -88,7 +88,9 @@ def test_attempts_are_bounded_if_the_policy_says_so() -> None:
     assert [made.failed(OSError()) for _ in range(2)] == [1, 2]
     with pytest.raises(OSError, match="the last"):
         made.failed(OSError("the last"))
-    assert made.ended(LOST, 100.1) is None
+    with pytest.raises(ConnectionClosed) as caught:
+        made.ended(LOST, 100.1)
+    assert caught.value is LOST
     assert made.ended(LOST, 200.0) == 1.0  # that one lasted
 
 
