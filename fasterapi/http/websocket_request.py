@@ -17,6 +17,7 @@ from ..protocol.client_handshake import ClientHandshake
 from ..protocol.connection import WebSocketConnection
 from ..protocol.deflate import Compression, extension_factories
 from ..protocol.extensions import ExtensionFactory
+from ..protocol.handshake import check_subprotocols
 from ..protocol.headers import HeaderPairs, Headers
 from ..protocol.http import Request, Response
 from ..protocol.keepalive import Keepalive
@@ -123,6 +124,8 @@ class WebSocketRequest:
             sock=options.get("sock"),
             proxy=options.get("proxy", True),
         )
+        self._headers = Headers(options.get("headers", ()))  # an iterator gives them only once
+        self._subprotocols = check_subprotocols(options.get("subprotocols", ()))
         self._extensions = extension_factories(
             options.get("compression", Compression()), options.get("extensions", ())
         )
@@ -137,7 +140,7 @@ class WebSocketRequest:
         options = self._options
         return ClientHandshake(
             uri,
-            subprotocols=options.get("subprotocols", ()),
+            subprotocols=self._subprotocols,
             origin=options.get("origin"),
             headers=with_user_agent(headers, options.get("user_agent", USER_AGENT)),
             extensions=self._extensions,
@@ -148,7 +151,7 @@ class WebSocketRequest:
         return Opening(
             self._given,
             make,
-            headers=self._options.get("headers", ()),
+            headers=self._headers,
             limits=self.limits,
             max_redirects=self._options.get("max_redirects"),
             fixed=self.route.fixed,

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
-from ..errors import HandshakeError
+from ..errors import HandshakeError, LocalProtocolError
 from ..limits import DEFAULT_LIMITS, Limits
 from .connection import Role, WebSocketConnection
 from .extensions import (
@@ -40,7 +40,7 @@ class ClientHandshake:
 
     Args:
         url: ``ws://`` or ``wss://``, as text or split; a user and password become an
-            ``Authorization`` header.
+            ``Authorization`` header, unless ``headers`` have one.
         subprotocols: To offer, the preferred one first.
         origin: The ``Origin`` header, which only browsers need.
         headers: Further header fields.
@@ -79,13 +79,19 @@ class ClientHandshake:
         ]
         if origin is not None:
             fields.append(("Origin", origin))
-        if subprotocols:
-            fields.append(("Sec-WebSocket-Protocol", ", ".join(subprotocols)))
+        if self._subprotocols:
+            fields.append(("Sec-WebSocket-Protocol", ", ".join(self._subprotocols)))
         if offers := [ExtensionOffer(f.name, p) for f in extensions for p in f.offers()]:
             fields.append(("Sec-WebSocket-Extensions", format_extensions(offers)))
-        if uri.authorization:
+        given = check_headers(headers)
+        for name in ("Host",) if origin is None else ("Host", "Origin"):
+            if name in given:
+                raise LocalProtocolError(
+                    f"the handshake writes {name} itself; leave it out of the headers"
+                )
+        if uri.authorization and "Authorization" not in given:
             fields.append(("Authorization", uri.authorization))
-        fields += check_headers(headers)
+        fields += given
         for name, value in fields:
             validate_field(name, value)
         scheme = "https" if uri.secure else "http"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..errors import HandshakeError, LocalProtocolError
 from ..limits import DEFAULT_LIMITS, Limits
@@ -283,7 +283,7 @@ def _upgrade_required(message: str) -> HandshakeError:
     return HandshakeError(426, message, headers=fields)
 
 
-def check_subprotocols(names: Sequence[str]) -> tuple[str, ...]:
+def check_subprotocols(names: Iterable[str]) -> tuple[str, ...]:
     """Check the names of subprotocols (RFC 6455, section 4.1).
 
     Raises:
@@ -291,10 +291,11 @@ def check_subprotocols(names: Sequence[str]) -> tuple[str, ...]:
     """
     if isinstance(names, str):
         raise ValueError(f"subprotocols has to be a list of names, not the text {names!r}")
+    names = tuple(names)
     for name in names:
         if not is_token(name):
             raise ValueError(f"not a subprotocol: {name!r}; it has to be a token (RFC 9110, 5.6.2)")
-    return tuple(names)
+    return names
 
 
 def check_headers(headers: HeaderPairs) -> Headers:

@@ -143,3 +143,12 @@ def test_compression_and_reconnection_can_be_told() -> None:
     assert "server_max_window_bits" not in found["sec-websocket-extensions"]
     policy = Reconnect(first=True)
     assert described(reconnect=policy).reconnect is policy
+
+
+def test_iterators_are_read_once_for_all_attempts() -> None:
+    made = described(
+        headers=iter([("X", "y")]), subprotocols=iter(["a", "b"]), extensions=iter([]),
+    )  # fmt: skip
+    for _ in range(2):
+        headers = made.attempt().opening.request.headers
+        assert (headers.get("x"), headers.get("sec-websocket-protocol")) == ("y", "a, b")

@@ -192,3 +192,19 @@ def test_both_halves_agree() -> None:
     theirs = ours.connection(server.accept())
     assert theirs.subprotocol == server.connection().subprotocol == "b"
     assert len(theirs.extensions) == len(server.connection().extensions) == 2
+
+
+def test_the_caller_s_authorization_comes_before_the_url_s() -> None:
+    made = ClientHandshake("ws://user:pass@a/", headers=[("authorization", "Bearer x")])
+    assert made.request.headers.get_all("authorization") == ["Bearer x"]
+
+
+@pytest.mark.parametrize("name", ["host", "Origin"])
+def test_no_header_is_sent_twice(name: str) -> None:
+    with pytest.raises(LocalProtocolError, match=f"writes {name.capitalize()} itself; leave it"):
+        ClientHandshake("ws://a/", origin="https://a", headers=[(name, "https://b")])
+
+
+def test_an_origin_may_be_a_header() -> None:
+    made = ClientHandshake("ws://a/", headers=[("Origin", "https://b")])
+    assert made.request.headers.get_all("origin") == ["https://b"]
