@@ -107,7 +107,8 @@ def test_pings_tell_the_latency(url: str, capsys: pytest.CaptureFixture[str]) ->
         (["http://localhost/"], 2, "begins with ws:// or wss://"),
         (["ws://localhost/", "--proxy", "ftp://x"], 2, "not a proxy"),
         (["ws://localhost/", "--subprotocol", "a b"], 2, "not a subprotocol"),
-        (["ws://127.0.0.1:9/", "--exec", "x"], 1, "refused"),
+        (["ws://user:secret@127.0.0.1:9/", "--exec", "x"], 1, "refused"),
+        (["ws://user:secret@127.0.0.1/a b"], 2, "percent-encode"),
     ],
 )
 def test_mistakes_take_a_line(
@@ -116,6 +117,7 @@ def test_mistakes_take_a_line(
     assert main(["connect", *arguments]) == status
     err = capsys.readouterr().err
     assert complaint in err
+    assert "secret" not in err
     assert err.count("\n") == 1
 
 
@@ -159,7 +161,7 @@ class Terminal:
 
 
 def test_on_a_terminal(url: str) -> None:
-    terminal = Terminal(url)
+    terminal = Terminal(url.replace("://", "://user:secret@"))
     terminal.wait_for(f"* connected to {url}; Ctrl+D closes")
     terminal.wait_for("> ")
     terminal.type("hello\n")

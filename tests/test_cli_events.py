@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from fasterapi.cli import main
-from fasterapi.cli.events import escape
 
 from .event_servers import DONE, chunked, serving, until_close
 
@@ -45,20 +44,6 @@ def test_json_is_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert first == {"data": '{"n": 1}', "event": "tick", "id": "7", "retry": None}
     assert (second["data"], second["id"]) == ("é\n", "7")
     assert (third["id"], third["retry"]) == ("", 5)
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("é…😀\ta b", "é…😀\ta b"),
-        ("\x1b]0;x\x07", "\\x1b]0;x\\x07"),
-        ("a\rb\0c\x7f", "a\\rb\\x00c\\x7f"),
-        ("\x9b1m", "\\x9b1m"),
-        ("\u202eabc\u200b", "\\u202eabc\\u200b"),
-    ],
-)
-def test_what_could_steer_a_terminal_is_escaped(text: str, shown: str) -> None:
-    assert escape(text) == shown
 
 
 def test_no_field_of_an_event_steers_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,3 +171,11 @@ def test_a_reader_that_has_seen_enough_ends_it_cleanly() -> None:
         assert process.stderr is not None
         assert process.wait(10) == 141
         assert process.stderr.read() == b""
+
+
+def test_no_password_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert events("http://user:secret@127.0.0.1:9/", "--no-reconnect") == 1
+    assert events("http://user:secret@127.0.0.1:9/a b") == 2
+    err = capsys.readouterr().err
+    assert "http://127.0.0.1:9/" in err
+    assert "secret" not in err

@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 from ..protocol.http import Request
+from ..protocol.text import printable
 
 __all__ = [
     "access", "client", "configure_logging", "log_access", "log_crash", "log_end", "log_fault",
@@ -50,11 +51,12 @@ def log_fault(client: str, fault: str) -> None:
 
 def log_retry(url: str, reason: object, seconds: float, *, failed: bool) -> None:
     """Note why a client opens its WebSocket again, and when; a failure is a warning."""
+    reason = printable(str(reason))  # the server has a say in it
     client.log(
         logging.WARNING if failed else logging.INFO,
         "WebSocket %s: %s; connecting again in %.1f s",
         url, reason, seconds,
-        extra={"url": url, "reason": str(reason), "seconds": seconds},
+        extra={"url": url, "reason": reason, "seconds": seconds},
     )  # fmt: skip
 
 

@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..protocol.text import printable
 from .command import Refusal
 
-__all__ = ["add_route", "escape", "log_on_stderr", "positive", "put", "route", "seconds"]
+__all__ = ["add_route", "log_on_stderr", "positive", "put", "route", "seconds"]
 
 
 def add_route(add: Callable[..., Any]) -> None:
@@ -67,18 +68,6 @@ def _context(cafile: str | None, insecure: bool) -> ssl.SSLContext | None:
     return context
 
 
-def escape(text: str) -> str:
-    r"""Write control characters and other invisible ones as ``\x1b`` or ``\u200b``."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character
-        if character.isprintable() or character == "\t"
-        else character.encode("unicode_escape").decode()
-        for character in text
-    )
-
-
 @contextmanager
 def log_on_stderr() -> Iterator[None]:
     """Have the client's log tell of reconnections."""
@@ -99,7 +88,7 @@ class _Escaping(logging.Formatter):
     """Escapes what servers may have put into a message."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return escape(super().format(record))
+        return printable(super().format(record))
 
 
 def put(text: str) -> bool:

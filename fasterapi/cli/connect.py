@@ -18,9 +18,11 @@ from typing import Any, ClassVar
 from ..errors import ConnectionClosed, FasterAPIError, LocalProtocolError
 from ..protocol.events import Closed, Event, Ping, Pong
 from ..protocol.state import State
+from ..protocol.text import printable
+from ..protocol.uri import without_userinfo
 from ..sync.client import Connecting
 from ..sync.websocket import SyncWebSocket
-from .client import add_route, escape, positive, put, route, seconds
+from .client import add_route, positive, put, route, seconds
 from .command import Refusal, formatted
 
 __all__ = ["add_connect", "talk"]
@@ -91,14 +93,14 @@ def talk(arguments: argparse.Namespace) -> int:
     try:
         connecting = _Connecting(arguments.url, options, screen)
     except (ValueError, FasterAPIError) as error:
-        raise Refusal(escape(str(error))) from None
+        raise Refusal(printable(str(error))) from None
     try:
         with connecting as websocket:
             _Talk(websocket, screen, arguments).run()
     except (OSError, FasterAPIError) as error:
         what = str(error) or type(error).__name__
-        raise Refusal(f"{arguments.url}: {escape(what)}", status=1) from None
-    reason = f" {escape(websocket.close_reason)}" if websocket.close_reason else ""
+        raise Refusal(f"{without_userinfo(arguments.url)}: {printable(what)}", status=1) from None
+    reason = f" {printable(websocket.close_reason)}" if websocket.close_reason else ""
     screen.note(f"closed: {websocket.close_code}{reason}")
     return 0 if websocket.close_code == 1000 else 1
 
@@ -129,7 +131,9 @@ class _Screen:
 
     def message(self, message: str | bytes) -> None:
         """Show a message that came."""
-        text = escape(message).replace("\t", "\\t") if isinstance(message, str) else _hex(message)
+        text = (
+            printable(message).replace("\t", "\\t") if isinstance(message, str) else _hex(message)
+        )
         with self._lock:
             if self.interactive:
                 self._above(f"< {text}")
@@ -167,7 +171,7 @@ class _Shown(SyncWebSocket):
             elif isinstance(event, Pong) and event.latency is None:
                 self.screen.note(f"pong from the server, unasked{_payload(event.payload)}")
             elif isinstance(event, Closed) and not event.remote and self._local_close is None:
-                self.screen.note(f"lost: {escape(event.reason) or 'the connection has ended'}")
+                self.screen.note(f"lost: {printable(event.reason) or 'the connection has ended'}")
 
 
 class _Connecting(Connecting):
@@ -199,7 +203,8 @@ class _Talk:
             f", subprotocol {self._websocket.subprotocol}" if self._websocket.subprotocol else ""
         )
         if self._screen.interactive:
-            self._screen.note(f"connected to {self._arguments.url}{chosen}; Ctrl+D closes")
+            url = without_userinfo(self._arguments.url)
+            self._screen.note(f"connected to {url}{chosen}; Ctrl+D closes")
         threads = [threading.Thread(target=self._receive, daemon=True)]
         if self._arguments.ping is not None:
             threads.append(threading.Thread(target=self._ping_often, daemon=True))
@@ -271,7 +276,7 @@ class _Talk:
                 self._websocket.send(line[1:])
             else:
                 self._screen.note(
-                    f"no command /{escape(name)}: /ping, /hex, /close, or // for a text"
+                    f"no command /{printable(name)}: /ping, /hex, /close, or // for a text"
                 )
         except (ValueError, LocalProtocolError) as error:
             self._screen.note(str(error))

@@ -10,8 +10,10 @@ from typing import Any
 
 from ..errors import FasterAPIError
 from ..protocol.sse import ServerSentEvent
+from ..protocol.text import printable
+from ..protocol.uri import without_userinfo
 from ..sync.event_stream import SyncEventStream
-from .client import add_route, escape, log_on_stderr, positive, put, route, seconds
+from .client import add_route, log_on_stderr, positive, put, route, seconds
 from .command import Refusal, formatted
 
 __all__ = ["add_events", "follow"]
@@ -77,7 +79,7 @@ def follow(arguments: argparse.Namespace) -> int:
                         break
     except (OSError, FasterAPIError) as error:
         what = str(error) or type(error).__name__
-        raise Refusal(f"{arguments.url}: {escape(what)}", status=1) from None
+        raise Refusal(f"{without_userinfo(arguments.url)}: {printable(what)}", status=1) from None
     return 0
 
 
@@ -91,12 +93,12 @@ class _Printer:
         lines = []
         if event.id != self._id:
             self._id = event.id
-            lines.append(f"id: {escape(event.id)}")
+            lines.append(f"id: {printable(event.id)}")
         if event.event != "message":
-            lines.append(f"event: {escape(event.event)}")
+            lines.append(f"event: {printable(event.event)}")
         if event.retry is not None:
             lines.append(f"retry: {event.retry}")
-        lines += [f"data: {escape(line)}" for line in event.data.split("\n")]
+        lines += [f"data: {printable(line)}" for line in event.data.split("\n")]
         return "\n".join([*lines, "\n"])
 
 
@@ -116,7 +118,7 @@ def _stream(arguments: argparse.Namespace) -> SyncEventStream:
             **route(arguments),
         )
     except (ValueError, FasterAPIError) as error:
-        raise Refusal(escape(str(error))) from None
+        raise Refusal(printable(str(error))) from None
 
 
 def _body(data: str | None) -> str | bytes | None:

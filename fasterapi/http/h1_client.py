@@ -137,6 +137,8 @@ class ResponseReader:
             raise InvalidResponse(f"{self._who} sent a malformed response head")
         status = int(match[1])
         reason = (match[2] or b"").decode("latin-1")
+        if not reason.isprintable():
+            reason = ""  # it means nothing (RFC 9112, section 4), and would be shown to people
         try:
             h11.Response(status_code=max(status, 200), headers=fields, http_version="1.1")
             response = Response(status if status >= 200 else 101, fields, reason=reason)

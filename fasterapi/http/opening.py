@@ -7,6 +7,7 @@ what the response is for is its user's business.
 Rules
     1. What is secret is for one origin only: a redirect to another one loses the user and password
        of the URL, ``Authorization``, ``Cookie`` and ``Proxy-Authorization`` (RFC 9110, 15.4).
+       One to the same origin keeps them, also where its URL says nothing of a user.
     2. A redirect leads from plain to TLS, never from TLS to plain.
     3. A server that redirects a WebSocket may write ``http`` for ``ws``, and ``https`` for ``wss``.
 """
@@ -22,7 +23,8 @@ from ..errors import RedirectError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..protocol.headers import HeaderPairs, Headers
 from ..protocol.http import Request, Response
-from ..protocol.uri import URI, WEBSOCKET_SCHEMES, parse_uri
+from ..protocol.text import printable
+from ..protocol.uri import URI, WEBSOCKET_SCHEMES, parse_uri, without_userinfo
 from .h1_client import write_request
 from .proxy import Proxy, forwarded
 
@@ -54,7 +56,7 @@ class Opening:
         response: The last redirect; ``None`` before there was one.
 
     Raises:
-        ValueError: If the URL is none of these schemes.
+        ValueError: If the URL is none of these schemes, or ``max_redirects`` below 0.
         LocalProtocolError: From ``make``.
     """
 
@@ -76,6 +78,8 @@ class Opening:
         self._headers = Headers(headers)
         self._schemes = schemes
         self._most = limits.max_redirects if max_redirects is None else max_redirects
+        if self._most < 0:
+            raise ValueError(f"max_redirects is 0 or more, not {self._most}")
         self._left = self._most
         self._fixed = fixed
         self.request = make(self.uri, self._headers)
@@ -102,20 +106,25 @@ class Opening:
         if response.status not in _REDIRECTS or location is None:
             return False
         url = self._resolve(location)
+        shown = printable(without_userinfo(url))
+
+        def refused(why: object) -> RedirectError:
+            return RedirectError(response.status, shown, f"not redirected to {shown}: {why}")
+
         if not self._left:
-            what = f"over Limits.max_redirects ({self._most})" if self._most else "max_redirects=0"
-            raise RedirectError(response.status, url, f"not redirected to {url}: {what}")
+            most = self._most
+            raise refused(f"over Limits.max_redirects ({most})" if most else "max_redirects=0")
         try:
             uri = parse_uri(url, self._schemes)
         except ValueError as error:
-            raise RedirectError(response.status, url, f"not redirected to {url}: {error}") from None
+            raise refused(error) from None
         if self.uri.secure and not uri.secure:
-            message = f"not redirected to {url}: that would go from TLS to plain text"
-            raise RedirectError(response.status, url, message)
-        if uri.origin != self.uri.origin:
-            if self._fixed:
-                message = f"not redirected to {url}: {self._fixed} leads to one server"
-                raise RedirectError(response.status, url, message)
+            raise refused("that would go from TLS to plain text")
+        if uri.origin == self.uri.origin:
+            uri = uri._replace(authorization=uri.authorization or self.uri.authorization)
+        elif self._fixed:
+            raise refused(f"{self._fixed} leads to one server")
+        else:
             self._headers = Headers(
                 [field for field in self._headers if field[0].lower() not in _SECRET]
             )

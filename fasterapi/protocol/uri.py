@@ -7,16 +7,23 @@ handshake, and opens nothing.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Collection
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-__all__ = ["HTTP_SCHEMES", "URI", "WEBSOCKET_SCHEMES", "basic_credentials", "parse_uri"]
+__all__ = [
+    "HTTP_SCHEMES", "URI", "WEBSOCKET_SCHEMES", "basic_credentials", "parse_uri",
+    "without_userinfo",
+]  # fmt: skip
 
 WEBSOCKET_SCHEMES = ("ws", "wss")
 HTTP_SCHEMES = ("http", "https")
 
 _PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
+_BEGINNING = re.compile(r"[\x00-\x20]*(?:[A-Za-z][A-Za-z0-9+.\-]*:)?/*")
+_AUTHORITY = re.compile(r"[^/?#]*")
+_HOST = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::[0-9]*)?")
 
 
 class URI(NamedTuple):
@@ -76,23 +83,47 @@ def parse_uri(uri: str, schemes: Collection[str] = WEBSOCKET_SCHEMES) -> URI:
         ValueError: If it has another scheme, or no host, or characters that have to be
             percent-encoded.
     """
-    parts = urlsplit(uri)
     kind = "WebSocket URL" if "ws" in schemes else "URL"
+    shown = repr(without_userinfo(uri))
+    try:
+        parts = urlsplit(uri)
+        port = parts.port
+    except ValueError:  # whose text may have a part of a password
+        raise ValueError(
+            f"a {kind} has a host, an IPv6 address in brackets perhaps, "
+            f"and a port from 0 to 65535: {shown}"
+        ) from None
     if parts.scheme not in schemes:
         wanted = " or ".join(f"{scheme}://" for scheme in schemes)
-        raise ValueError(f"a {kind} begins with {wanted}, not {uri!r}")
+        raise ValueError(f"a {kind} begins with {wanted}, not {shown}")
     if not parts.hostname:
-        raise ValueError(f"a {kind} needs a host: {uri!r}")
+        raise ValueError(f"a {kind} needs a host: {shown}")
     if "#" in uri and parts.scheme in WEBSOCKET_SCHEMES:
-        raise ValueError(f"a {kind} has no fragment: {uri!r}")
+        raise ValueError(f"a {kind} has no fragment: {shown}")
     host = parts.hostname if ":" in parts.hostname else parts.hostname.encode("idna").decode()
     if not _is_plain(host):
-        raise ValueError(f"a host has no spaces and no control characters: {uri!r}")
+        raise ValueError(f"a host has no spaces and no control characters: {shown}")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not _is_plain(target):
-        raise ValueError(f"percent-encode the URL's path and query: {uri!r}")
-    port = _PORTS[parts.scheme] if parts.port is None else parts.port
+        raise ValueError(f"percent-encode the URL's path and query: {shown}")
+    port = _PORTS[parts.scheme] if port is None else port
     return URI(parts.scheme, host, port, target, _authorization(parts))
+
+
+def without_userinfo(url: str) -> str:
+    """Give a URL, or what should be one, without user and password, to be shown.
+
+    Where a password with a slash in it makes a URL that is none, all up to the last ``@`` goes.
+    """
+    url = re.sub(r"[\t\r\n]", "", url)  # which nobody who splits URLs sees
+    beginning = _BEGINNING.match(url)
+    assert beginning is not None
+    rest = url[beginning.end() :]
+    authority = _AUTHORITY.match(rest)
+    assert authority is not None
+    user, at, host = authority[0].rpartition("@")
+    cut = len(user + at) if _HOST.fullmatch(host) else rest.rfind("@") + 1
+    return beginning[0] + rest[cut:]
 
 
 def basic_credentials(user: str, password: str) -> str:

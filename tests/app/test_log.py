@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from fasterapi.app.log import access, log_access, log_crash, log_end, log_fault, server
+from fasterapi.app.log import (
+    access,
+    log_access,
+    log_crash,
+    log_end,
+    log_fault,
+    log_retry,
+    server,
+)
+from fasterapi.errors import ConnectionClosed
 from fasterapi.protocol import Request
 
 REQUEST = Request("POST", "/a?b=%0A", http_version="1.0", client="192.0.2.1:5000")
@@ -77,3 +86,12 @@ def test_a_peer_without_an_address_is_a_dash(caplog: pytest.LogCaptureFixture) -
     log_fault("", "fault")
     log_crash(request, "f", ValueError())
     assert [record.getMessage()[:2] for record in caplog.records] == ["- ", "- ", "-:", "- "]
+
+
+def test_a_server_writes_no_lines_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    closed = ConnectionClosed(1012, "bye\n2026-01-01 ERROR forged\x1b]0;t\x07")
+    with caplog.at_level("INFO", "fasterapi.client"):
+        log_retry("ws://a/", closed, 1.0, failed=False)
+    (record,) = caplog.records
+    assert record.getMessage().isprintable()
+    assert record.__dict__["reason"].isprintable()

@@ -337,3 +337,16 @@ def test_a_refusal_with_a_bad_body_is_a_refusal(head: bytes, data: bytes, expect
     if excerpt.wants_data:
         excerpt.receive_data(b"")
     assert (excerpt.data, excerpt.wants_data) == (expected, False)
+
+
+def test_a_phrase_that_could_steer_a_terminal_is_left_out() -> None:
+    assert read(b"HTTP/1.1 403 \x9b31mBad\r\n\r\n")[0].reason == ""
+    assert read(b"HTTP/1.1 403 \xe9t\xe9\r\n\r\n")[0].reason == "été"
+
+
+def test_each_chunk_of_a_stream_may_have_extensions() -> None:
+    body = ResponseBody(Response(200, [("Transfer-Encoding", "chunked")]), limits=SMALL)
+    chunk = b"1;" + b"x" * 20 + b"\r\nx\r\n"
+    assert sum(len(body.receive_data(chunk)) for _ in range(1000)) == 1000
+    with pytest.raises(InvalidResponse, match="chunk extensions over"):
+        body.receive_data(b"1;" + b"x" * SMALL.max_head_size + b"x" * 20)

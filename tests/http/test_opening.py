@@ -10,7 +10,7 @@ from fasterapi.http.opening import USER_AGENT, Opening, with_user_agent
 from fasterapi.http.proxy import parse_proxy
 from fasterapi.limits import Limits
 from fasterapi.protocol import Headers, Request, Response
-from fasterapi.protocol.uri import HTTP_SCHEMES, URI
+from fasterapi.protocol.uri import HTTP_SCHEMES, URI, basic_credentials
 
 SECRETS = [("Authorization", "Bearer x"), ("cookie", "a=b"), ("Proxy-Authorization", "y")]
 
@@ -151,3 +151,38 @@ def test_the_user_agent_is_ours_unless_it_is_given() -> None:
     assert with_user_agent(Headers(), "me/1") == [("User-Agent", "me/1")]
     assert with_user_agent(Headers([("user-agent", "x")]), "me/1") == [("user-agent", "x")]
     assert with_user_agent(Headers([("A", "b")]), None) == [("A", "b")]
+
+
+@pytest.mark.parametrize(
+    ("location", "sent"),
+    [
+        ("/two", "user"), ("ws://a/two", "user"), ("http://a:80/two", "user"),
+        ("ws://other:x@a/two", "other"), ("ws://b/two", ""), ("wss://a/two", ""),
+    ],
+)  # fmt: skip
+def test_who_asks_stays_the_same_within_an_origin(location: str, sent: str) -> None:
+    attempt = opening("ws://user:x@a/one")
+    attempt.follow(redirect(location))
+    expected = basic_credentials(sent, "x") if sent else None
+    assert attempt.request.headers.get("authorization") == expected
+    attempt.follow(redirect("three"))
+    assert attempt.request.headers.get("authorization") == expected
+
+
+@pytest.mark.parametrize("location", ["/x", "/a b", "ftp://me:secret@b/", "ws://me:secret/@b/"])
+def test_no_refused_redirect_tells_a_password(location: str) -> None:
+    attempt = opening("ws://user:secret@a/", max_redirects=int(location != "/x"))
+    with pytest.raises(RedirectError) as caught:
+        attempt.follow(redirect(location))
+    assert "secret" not in f"{caught.value} {caught.value.url}"
+
+
+def test_a_location_that_could_steer_a_terminal() -> None:
+    with pytest.raises(RedirectError) as caught:
+        opening(max_redirects=0).follow(redirect("/\x9b31m"))
+    assert str(caught.value).isprintable()
+
+
+def test_there_are_no_less_than_no_redirects() -> None:
+    with pytest.raises(ValueError, match="max_redirects is 0 or more, not -1"):
+        opening(max_redirects=-1)

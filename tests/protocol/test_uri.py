@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import websockets.uri
 
-from fasterapi.protocol.uri import HTTP_SCHEMES, parse_uri
+from fasterapi.protocol.uri import HTTP_SCHEMES, parse_uri, without_userinfo
 
 # scheme, host, port, target; the Host header; the Authorization header
 GOOD = [
@@ -61,6 +61,41 @@ def test_http_is_split_the_same_way_and_loses_its_fragment() -> None:
 
 def test_a_uri_is_shown_without_its_password() -> None:
     assert str(parse_uri("ws://user:secret@localhost:8000/a?b")) == "ws://localhost:8000/a?b"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("ws://user:secret@h:80/a@b?c@d", "ws://h:80/a@b?c@d"),
+        ("ws://h/a@b", "ws://h/a@b"),
+        ("ws://me@x:secret@[::1]:80/", "ws://[::1]:80/"),
+        ("ws://[::1]/a@b", "ws://[::1]/a@b"),
+        ("ws://user:sec/ret@h/", "ws://h/"),
+        ("ws://me@x:sec?ret@h/", "ws://h/"),
+        ("user:secret@h/x", "user:h/x"),
+        ("ws:/user:secret@h/x", "ws:/h/x"),
+        (" w\ns://user:sec\tret@h/", " ws://h/"),
+        ("secret@", ""),
+        ("", ""),
+    ],
+)
+def test_what_is_shown_of_a_url(url: str, shown: str) -> None:
+    assert without_userinfo(url) == shown
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://user:secret@h/", "ws://user:secret@/", "ws://user:secret@h/#x",
+        "ws://user:secret@h/a b", "ws://user:secret@h /", "ws://user:secret/@h/",
+        "ws://user:secret@h:99999/", "ws://user:secret@[::1/", "ws://user:secret@\u2100/",
+    ],
+)  # fmt: skip
+def test_no_error_tells_a_password(uri: str) -> None:
+    with pytest.raises(ValueError, match=r"URL|host") as caught:
+        parse_uri(uri)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
 def test_an_origin_is_scheme_host_and_port() -> None:
