@@ -85,11 +85,11 @@ class ClientHandshake:
             fields.append(("Sec-WebSocket-Extensions", format_extensions(offers)))
         given = check_headers(headers)
         for name in ("Host",) if origin is None else ("Host", "Origin"):
-            if name in given:
+            if given.get_all(name):
                 raise LocalProtocolError(
                     f"the handshake writes {name} itself; leave it out of the headers"
                 )
-        if uri.authorization and "Authorization" not in given:
+        if uri.authorization and not given.get_all("authorization"):
             fields.append(("Authorization", uri.authorization))
         fields += given
         for name, value in fields:
