@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 __all__ = [
-    "DEFAULT_LIMITS", "FREE_BURST", "H2_SPAN", "MAX_BURST", "MAX_FORWARDED_HEAD",
+    "DEFAULT_LIMITS", "FREE_BURST", "H2_SPAN", "INFLATING_READ", "MAX_BURST", "MAX_FORWARDED_HEAD",
     "MAX_FORWARDED_HEADERS", "MAX_HEADER_LIST", "MAX_INTERIM_RESPONSES", "MAX_OPEN_PINGS",
     "MAX_REFUSAL", "MAX_RETRY_DELAY", "MAX_UNREAD_EVENTS", "MESSAGE_OVERHEAD",
     "MIN_RETRY_DELAY", "REFUSAL_TIMEOUT", "SMALL_FRAGMENT", "STEADY_TIME", "STREAM_PIECE", "Limits",
@@ -29,6 +29,11 @@ takes, once more than ``FREE_BURST`` bytes are queued."""
 
 FREE_BURST = 4 * KIB
 """Bytes that may be queued in one turn of the event loop before anybody counts the sends."""
+
+INFLATING_READ = 4 * KIB
+"""Bytes of a read that are taken at a time where they may inflate, up to a thousandfold. When more
+than ``receive_high_water`` has come of such steps, other connections are served; and when as much
+waits for the handler, the next step waits too."""
 
 MAX_FORWARDED_HEAD = 256 * KIB
 """Bytes of a request head, and of each of its lines, that another server has taken and hands on:

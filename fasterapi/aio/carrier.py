@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..app.websocket import WebSocketBase
+from ..limits import INFLATING_READ
 from ..protocol.connection import WebSocketConnection
-from ..protocol.events import Event
+from ..protocol.events import Event, Fragment
 from ..protocol.state import OPEN
 from .channel import Channel
 
@@ -64,6 +65,10 @@ class WebSocketChannel(Channel):
         """Take the transport's end."""
         super().connection_lost(error)
         self.server.forget(self)
+        self._end()
+
+    def _end(self) -> None:
+        """Tell the session of the transport's end, and the log of the session's."""
         self._take_eof()
         self.websocket._log_end(self.server.clock() - self.began, self.server.access_log)
 
@@ -99,10 +104,11 @@ class WebSocketProtocol(WebSocketChannel):
     """The transport's side of a ``WebSocket``.
 
     A long message is encoded piece by piece, one in a turn of the loop, so that other connections
-    have theirs; while the transport is full none is.
+    have theirs; while the transport is full none is. Likewise a long read that may inflate is taken
+    step by step; while the handler has enough to do none is, and nothing else is read.
     """
 
-    __slots__ = ()
+    __slots__ = ("_held_up", "_unread")
 
     websocket: WebSocket
 
@@ -111,9 +117,21 @@ class WebSocketProtocol(WebSocketChannel):
     ) -> None:
         super().__init__(websocket, connection, http)
         connection.piecewise = True
+        self._unread: bytes | None = None  # what the next steps take, while there are any
+        self._held_up = False  # the next step waits for the handler
 
     def data_received(self, data: bytes) -> None:
-        """Take what the transport read; what is sent meanwhile is written at its end, at once."""
+        """Take what the transport read."""
+        if self._unread is not None:
+            self._unread += data
+        elif len(data) > INFLATING_READ and self.connection.extensions:
+            self._unread = data
+            self._take_steps()
+        else:
+            self._receive(data)
+
+    def _receive(self, data: bytes) -> list[Event]:
+        """Take bytes, give their events, and write at once what was sent meanwhile."""
         self.corked = True
         self._burst = 0
         try:
@@ -125,9 +143,48 @@ class WebSocketProtocol(WebSocketChannel):
         self.flush()
         if self._waiters is not None:
             self.uncork()
+        return events
+
+    def _take_steps(self) -> None:
+        """Take steps of a long read, and see to it that those behind them follow."""
+        assert self._unread is not None
+        room = self.limits.receive_high_water
+        while self._unread and room > 0 and not self._is_full():
+            step, self._unread = self._unread[:INFLATING_READ], self._unread[INFLATING_READ:]
+            room -= _size(self._receive(step))
+        if self._unread:
+            self.read(False)
+            self._held_up = self._is_full()
+            if not self._held_up:
+                self.server.loop.call_soon(self._take_steps)
+            return
+        self._unread = None
+        if self.lost:
+            self._end()
+        elif self.peer_ended:
+            self._take_eof()
+        elif not self._is_full():
+            self.resume_reading()
+
+    def _is_full(self) -> bool:
+        """Tell whether enough waits for the handler; nothing does once the WebSocket is closing."""
+        return self.websocket._inbox.full and self.connection.state is OPEN
 
     def _take_eof(self) -> None:
-        self._report(self.connection.receive_eof(self.server.clock()))
+        if self._unread is None:  # or the last step comes back to it
+            self._report(self.connection.receive_eof(self.server.clock()))
+
+    def _end(self) -> None:
+        if self._unread is None:
+            super()._end()
+
+    def resume_reading(self) -> None:
+        """The handler has caught up."""
+        if self._unread is None:
+            super().resume_reading()
+        elif self._held_up:
+            self._held_up = False
+            self.server.loop.call_soon(self._take_steps)
 
     def _resumed(self) -> None:
         self.flush()
@@ -161,6 +218,9 @@ class WebSocketProtocol(WebSocketChannel):
         if connection.state is OPEN:
             if self._paused:
                 return
+            if self.lost:  # while steps of a long read are still taken
+                connection.data_to_send()
+                return
             if connection.queued >= _LONG and self.server.gathers:
                 self.transport.writelines(connection.pieces_to_send())
             elif data := connection.data_to_send():
@@ -179,3 +239,8 @@ class WebSocketProtocol(WebSocketChannel):
         self.behind = self.connection.behind
         if self.behind and not self._paused and not self.lost:
             self.flush_soon()
+
+
+def _size(events: list[Event]) -> int:
+    """Give what has come of a read, in characters and bytes."""
+    return sum(len(event) for event in events if isinstance(event, (str, bytes, Fragment)))

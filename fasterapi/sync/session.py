@@ -15,6 +15,7 @@ from typing import Any
 
 from ..app.websocket import WebSocketBase
 from ..errors import ConcurrentReceive, ConnectionClosed
+from ..limits import INFLATING_READ
 from ..protocol.events import Event, Fragment
 from ..protocol.prepared import PreparedMessage
 from ..protocol.state import OPEN
@@ -94,7 +95,7 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
             if self.waiting or (self._inbox.full and connection.state is OPEN):
                 return
             try:
-                data = self._stream.recv_now(_READ_SIZE)
+                data = self._stream.recv_now(self._read_size)
             except BlockingIOError:
                 return
             except OSError:
@@ -287,7 +288,7 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
 
     def _receive(self, timeout: float | None) -> bytes:
         try:
-            return self._stream.recv(_READ_SIZE, timeout)
+            return self._stream.recv(self._read_size, timeout)
         except BlockingIOError:
             raise TimeoutError("nothing to read yet") from None
         except TimeoutError as error:
@@ -296,6 +297,12 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
             return b""  # it is the connection that has timed out
         except OSError:
             return b""  # a reset is an end like any other
+
+    @property
+    def _read_size(self) -> int:
+        """How much to read at a time: little where it may inflate, for then the queue is asked."""
+        connection = self._connection
+        return INFLATING_READ if connection is not None and connection.extensions else _READ_SIZE
 
     def _feed(self, data: bytes) -> bool:
         """Take what was read; tell whether it was one message and nothing else."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fasterapi import App, Compression, Limits, WebSocket
+from fasterapi import App, Compression, ConnectionClosed, Limits, WebSocket
 from tests.protocol.wire import PING, frame
 
 from .conftest import Runner
@@ -151,5 +151,136 @@ def test_a_sender_that_does_not_wait_loses_nothing(run: Runner) -> None:
         assert texts == [LONG, "short", LONG]
         handler.done.set_result(None)
         await turns()
+
+    run(main())
+
+
+SIZE = 200_000
+COUNT = 60
+
+
+def many_bombs() -> bytes:
+    """Make one read of messages that are a thousandth of what they inflate to, each another."""
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -12)
+    frames = b""
+    for number in range(COUNT):
+        data = deflater.compress(bytes([number]) * SIZE) + deflater.flush(zlib.Z_SYNC_FLUSH)
+        frames += frame(0x42, data[:-4])
+    assert len(frames) * 100 < COUNT * SIZE
+    return frames
+
+
+async def bombed(handler: Any, *, last: bytes = b"") -> tuple[Network, Client]:
+    app = App(limits=LIMITS)
+    app.websocket("/")(handler)
+    net = Network(app)
+    client = await net.websocket("/", OFFER)
+    net.loop.call_soon(client.transport.protocol.data_received, many_bombs() + last)
+    await turns(20)
+    return net, client
+
+
+class Sleeper:
+    """Takes messages when it is let to."""
+
+    def __init__(self) -> None:
+        self.awake = asyncio.Event()
+        self.numbers: list[int] = []
+        self.code = 0
+
+    async def __call__(self, ws: WebSocket) -> None:
+        self.ws = ws
+        await ws.accept()
+        try:
+            while True:
+                await self.awake.wait()
+                message = await ws.receive()
+                assert len(message) == SIZE
+                self.numbers.append(message[0])
+                del message
+                await asyncio.sleep(0)
+        except ConnectionClosed as closed:
+            self.code = closed.code
+
+
+CLOSE_4000 = frame(8, (4000).to_bytes(2, "big"))
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [("close", 4000), ("end", 1006), ("loss", 1006), ("nothing", 0)]
+)
+def test_a_read_of_many_bombs_inflates_as_its_handler_takes_them(
+    run_everywhere: Runner, end: str, code: int
+) -> None:
+    async def main() -> None:
+        handler = Sleeper()
+        _, client = await bombed(handler, last=CLOSE_4000 if end == "close" else b"")
+        waiting = handler.ws._inbox.size
+        assert 0 < waiting < 20 * SIZE < COUNT * SIZE
+        assert not client.transport.reading
+        if end == "end":
+            await client.finish()
+        elif end == "loss":
+            await client.leave()
+        await turns(20)
+        assert handler.ws._inbox.size == waiting
+        handler.awake.set()
+        await until(lambda: len(handler.numbers) == COUNT)
+        await turns(20)
+        assert handler.numbers == list(range(COUNT))
+        assert handler.code == code
+        if end == "nothing":
+            assert client.transport.reading
+            await client.send(frame(2, bytes(SIZE)))
+            await until(lambda: len(handler.numbers) > COUNT)
+            await client.leave()
+            await turns(20)
+
+    run_everywhere(main())
+
+
+def test_others_are_served_between_bombs_that_nobody_waits_with(run: Runner) -> None:
+    async def main() -> None:
+        taken: list[int] = []
+        turned: list[int] = []
+
+        class Taker:
+            def on_message(self, ws: WebSocket, message: bytes) -> None:
+                taken.append(len(message))
+
+        app = App(limits=LIMITS)
+        app.websocket("/")(Taker)
+        net = Network(app)
+        client = await net.websocket("/", OFFER)
+        net.loop.call_soon(client.transport.protocol.data_received, many_bombs())
+        while len(taken) < COUNT:
+            await asyncio.sleep(0)
+            turned.append(len(taken))
+        assert taken == [SIZE] * COUNT
+        assert len(set(turned)) > 2
+        assert client.transport.reading
+        await client.leave()
+        await turns(20)
+
+    run(main())
+
+
+def test_what_is_sent_to_a_client_that_is_gone_is_not_kept(run: Runner) -> None:
+    async def main() -> None:
+        class Echo:
+            def on_message(self, ws: WebSocket, message: bytes) -> None:
+                ws.send(message, compress=False)
+                buffered.append(ws.buffered)
+
+        buffered: list[int] = []
+        app = App(limits=LIMITS)
+        app.websocket("/")(Echo)
+        net = Network(app)
+        client = await net.websocket("/", OFFER)
+        net.loop.call_soon(client.transport.protocol.data_received, many_bombs())
+        client.transport.lose()
+        await until(lambda: len(buffered) == COUNT)
+        assert max(buffered) < 25 * SIZE
+        await turns(20)
 
     run(main())

@@ -33,10 +33,10 @@ def ask(echo: Echo, offer: str) -> tuple[int, str | None]:
 
 
 @contextmanager
-def compressed(echo: Echo) -> Iterator[Peer]:
+def compressed(echo: Echo, path: str = "/ws") -> Iterator[Peer]:
     """Open a WebSocket on which compression is agreed on."""
     with echo.site.connect() as peer:
-        peer.send(handshake(OFFER, path=echo.prefix + "/ws"))
+        peer.send(handshake(OFFER, path=echo.prefix + path))
         head = peer.read_head()
         assert head.status == 101
         assert head.headers["sec-websocket-extensions"].startswith("permessage-deflate")
@@ -129,6 +129,14 @@ def test_row_43_a_bomb(echo: Echo, pieces: int) -> None:
     data += b"".join(frame(0, part, fin=part is parts[-1]) for part in parts[1:])
     with echo.site.grows_less_than(8 * MIB):
         fails(echo, data, 1009)
+
+
+def test_row_43_many_bombs_in_a_read(echo: Echo) -> None:
+    """Each is within the limit; 100 MiB of them arrive before the handler takes the second."""
+    data = frame(BINARY, deflate(bytes(MIB)), rsv=COMPRESSED) * 100
+    with echo.site.grows_less_than(24 * MIB), compressed(echo, "/busy") as peer:
+        peer.send(data)
+        assert peer.read_close()[0] == 1000
 
 
 @pytest.mark.parametrize(("extra", "fits"), [(0, True), (1, False), (2, False)])
