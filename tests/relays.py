@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 SECONDS = 10.0
@@ -150,3 +150,17 @@ def relay(one: socket.socket, other: socket.socket) -> None:
     back.start()
     pass_on(one, other)
     back.join(SECONDS)
+
+
+@contextmanager
+def black_hole() -> Iterator[tuple[str, int]]:
+    """Give an address that never answers a connection: its queue is full, and nobody accepts."""
+    with socket.socket() as listener, ExitStack() as stack:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        for _ in range(4):
+            sock = stack.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(address)
+        yield address

@@ -17,14 +17,17 @@ import trustme
 
 from fasterapi.aio.dial import Dialler as AsyncDialler
 from fasterapi.errors import InvalidResponse, ProxyError, RedirectError
+from fasterapi.http.h1_client import ResponseReader
 from fasterapi.http.opening import Opening
 from fasterapi.http.route import Route
 from fasterapi.limits import Limits
 from fasterapi.protocol import Request
 from fasterapi.protocol.uri import HTTP_SCHEMES, parse_uri
 from fasterapi.sync.dial import Dialler as SyncDialler
+from fasterapi.sync.dial import Link as SyncLink
+from fasterapi.sync.stream import SocketStream
 
-from .relays import Script, http_proxy, listening, read_head, socks5_proxy
+from .relays import Script, black_hole, http_proxy, listening, read_head, socks5_proxy
 
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nfirst bytes"
 REFUSAL = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno!"
@@ -377,3 +380,69 @@ def test_nothing_is_left_open_when_a_wait_is_cancelled() -> None:
 def no_proxies_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(name, raising=False)
+
+
+def test_an_address_that_does_not_answer_leaves_time_to_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script = Script(SWITCH)
+    with listening(script) as port, black_hole() as hole:
+        good = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))
+        addresses = [(*good[:4], hole), *[good] * 19]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: addresses)
+        assert dial_sync("ws://name/", limits=Limits(open_timeout=10)).status == 101
+
+
+def test_the_time_is_over_when_no_address_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    with black_hole() as hole:
+        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", hole)] * 2
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: addresses)
+        with pytest.raises(TimeoutError, match="see open_timeout"):
+            dial_sync("ws://name/", limits=Limits(open_timeout=0.1))
+
+
+def test_a_request_that_nobody_takes_is_in_the_deadline_too() -> None:
+    ours, theirs = socket.socketpair()
+    link = SyncLink(SocketStream(ours, write_timeout=2), lambda: 0.05)
+    with theirs, pytest.raises(TimeoutError, match="not all was taken in time"):
+        link.ask(b"x" * 10_000_000, ResponseReader())
+    link.close()
+
+
+def test_an_answer_before_the_end_of_a_large_request() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname())
+        theirs, _ = listener.accept()
+    with theirs:
+        theirs.sendall(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno!")
+    reader = ResponseReader("POST")
+    link = SyncLink(SocketStream(ours), lambda: 10)
+    link.ask(b"x" * 10_000_000, reader)
+    link.close()
+    assert reader.response is not None
+    assert (reader.response.status, reader.take_rest()) == (413, b"no!")
+
+
+def test_a_large_request_without_an_answer() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    link = SyncLink(SocketStream(ours), lambda: 10)
+    with pytest.raises(BrokenPipeError):
+        link.ask(b"x" * 10_000_000, ResponseReader("POST"))
+    link.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "raced"), [("localhost", True), ("127.0.0.1", False), ("[::1]", False)]
+)
+def test_only_names_are_raced(host: str, raced: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    options: dict[str, Any] = {}
+
+    async def create_connection(*args: Any, **given: Any) -> None:
+        options.update(given)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "create_connection", create_connection)
+    with pytest.raises(ConnectionRefusedError):
+        dial_aio(f"ws://{host}/")
+    assert ("happy_eyeballs_delay" in options) is raced

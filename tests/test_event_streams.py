@@ -32,7 +32,7 @@ from fasterapi.errors import InvalidResponse, RedirectError
 from fasterapi.protocol import SourceState
 
 from .event_servers import DONE, HEAD, Server, chunked, serving, sized, until_close
-from .relays import http_proxy, listening
+from .relays import black_hole, http_proxy, listening
 
 AT_ONCE = Reconnect(delay=0.0, jitter=0.0)
 
@@ -449,6 +449,65 @@ def test_close_wakes_who_reads_and_who_waits_to_reconnect(answers: list[Any]) ->
             await stream.close()
 
     with serving(*answers) as (_, url):
+        asyncio.run(main(url))
+
+
+def test_close_wakes_who_connects() -> None:
+    asked = threading.Event()
+
+    def silent(sock: socket.socket) -> None:
+        asked.set()
+        sock.recv(1)
+
+    with serving(silent) as (_, url):
+        stream = fasterapi.sync.events(url, proxy=None, open_timeout=1000)
+        opener = threading.Thread(target=stream.__enter__)
+        opener.start()
+        assert asked.wait(10)
+        stream.close()
+        opener.join(10)
+        assert not opener.is_alive()
+
+    async def main(url: str) -> None:
+        stream = fasterapi.events(url, proxy=None, open_timeout=1000)
+        opener = asyncio.create_task(stream.__aenter__())
+        assert await asyncio.to_thread(asked.wait, 10)
+        await stream.close()
+        assert await asyncio.wait_for(opener, 10) is stream
+
+    asked.clear()
+    with serving(silent) as (_, url):
+        asyncio.run(main(url))
+
+
+def test_close_wakes_who_waits_for_an_address_that_does_not_answer() -> None:
+    with black_hole() as (host, port):
+        stream = fasterapi.sync.events(f"http://{host}:{port}/", proxy=None, open_timeout=1000)
+        opener = threading.Thread(target=stream.__enter__)
+        opener.start()
+        while stream._dialler._dialled is None and opener.is_alive():
+            pass
+        stream.close()
+        opener.join(10)
+        assert not opener.is_alive()
+        assert next(stream, None) is None
+
+
+def test_a_task_that_connects_can_be_cancelled() -> None:
+    asked = threading.Event()
+
+    def silent(sock: socket.socket) -> None:
+        asked.set()
+        assert sock.recv(1) == b""
+
+    async def main(url: str) -> None:
+        opener = asyncio.create_task(fasterapi.events(url, proxy=None).__aenter__())
+        assert await asyncio.to_thread(asked.wait, 10)
+        opener.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opener
+
+    with serving(silent) as (_, url):
         asyncio.run(main(url))
 
 

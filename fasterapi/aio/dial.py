@@ -12,6 +12,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, cast
 
 from ..http.h1_client import Excerpt, ResponseReader
@@ -141,6 +142,7 @@ class Dialler:
         self._environ = os.environ if environ is None else environ
         self._sock: socket.socket | None = route.sock
         self._waiting_for = ""
+        self._context: ssl.SSLContext | None = None
 
     async def open(self, opening: Opening) -> tuple[Link, ResponseReader]:
         """Get the response that counts; the link is the caller's to close.
@@ -208,7 +210,7 @@ class Dialler:
     async def _dial_proxy(self, uri: URI, proxy: Proxy) -> Link:
         tls: dict[str, Any] = {}
         if proxy.secure:
-            tls = {"ssl": default_context(), "server_hostname": proxy.host}
+            tls = {"ssl": self._default_context(), "server_hostname": proxy.host}
         link = await self._connect(proxy.host, proxy.port, **tls)
         if uri.scheme == "http":
             link.proxy = proxy
@@ -232,7 +234,7 @@ class Dialler:
 
     async def _connect(self, *address: Any, **options: Any) -> Link:
         loop = asyncio.get_running_loop()
-        if address and isinstance(loop, asyncio.BaseEventLoop):
+        if address and isinstance(loop, asyncio.BaseEventLoop) and not _is_literal(address[0]):
             options["happy_eyeballs_delay"] = _HAPPY_EYEBALLS_DELAY
         _, link = await loop.create_connection(Link, *address, **options)
         return link
@@ -240,8 +242,13 @@ class Dialler:
     def _tls(self, uri: URI) -> dict[str, Any]:
         if not uri.secure:
             return {}
-        context: ssl.SSLContext = self._route.ssl or default_context()
+        context: ssl.SSLContext = self._route.ssl or self._default_context()
         return {"ssl": context, "server_hostname": self._route.hostname_for(uri)}
+
+    def _default_context(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = default_context()  # reading certificates takes its time
+        return self._context
 
     def _take_sock(self) -> socket.socket:
         sock, self._sock = self._sock, None
@@ -249,6 +256,15 @@ class Dialler:
             raise ConnectionError("the given socket is used up: it serves one connection")
         sock.setblocking(False)
         return sock
+
+
+def _is_literal(host: str) -> bool:
+    """Tell whether it is an address: nothing to race, and a race that is cancelled may leak."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _load_socks() -> Any:

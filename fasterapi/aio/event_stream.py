@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from ..errors import ConcurrentReceive, FasterAPIError, LocalProtocolError
 from ..http.event_stream import EventStreamBase
+from ..http.h1_client import ResponseReader
 from ..protocol.event_source import SourceState, is_event_stream
 from ..protocol.sse import ServerSentEvent
 from ..sync.stream import keep_alive
@@ -40,11 +41,12 @@ class EventStream(EventStreamBase):
     See ``EventStreamBase`` for its arguments, attributes and errors.
     """
 
-    __slots__ = ("_closing", "_dialler", "_entered", "_link", "_reading")
+    __slots__ = ("_closing", "_dial", "_dialler", "_entered", "_link", "_reading")
 
     def __init__(self, url: str, **options: Any) -> None:
         super().__init__(url, **options)
         self._dialler = Dialler(self._route, limits=self._limits)
+        self._dial: asyncio.Task[tuple[Link, ResponseReader]] | None = None
         self._link: Link | None = None
         self._closing = asyncio.Event()
         self._reading = False
@@ -86,10 +88,12 @@ class EventStream(EventStreamBase):
     async def close(self) -> None:
         """End the stream; it is no error if it has ended already.
 
-        A task that waits for an event gets no further one.
+        A task that waits for an event gets no further one, and one that connects stops.
         """
         self._source.close()
         self._closing.set()
+        if self._dial is not None:
+            self._dial.cancel()
         await self._drop()
 
     async def _fill(self) -> bool:
@@ -132,12 +136,15 @@ class EventStream(EventStreamBase):
 
     async def _connect(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            link, reader = await self._dialler.open(self._begin())
+            link, reader = await self._open()
         except (OSError, FasterAPIError, ValueError) as error:
             if self.state is CONNECTING:  # and not closed by another task
                 self._source.lost(error, loop.time())
             return
         self._link = link
+        if self.state is CLOSED:
+            await self._drop()
+            return
         if sock := link.transport.get_extra_info("socket"):
             keep_alive(sock)
         response = reader.response
@@ -145,6 +152,23 @@ class EventStream(EventStreamBase):
         excerpt = await self._dialler.excerpt(link, reader) if refused else b""
         if self.state is CONNECTING:
             self._answered(reader, excerpt, loop.time())
+
+    async def _open(self) -> tuple[Link, ResponseReader]:
+        """Dial in a task, which ``close`` can cancel without cancelling ours."""
+        dial = self._dial = asyncio.create_task(self._dialler.open(self._begin()))
+        try:
+            await asyncio.wait((dial,))
+        except BaseException:  # we are cancelled, and it has to give back what it holds
+            dial.cancel()
+            await asyncio.wait((dial,))
+            if not dial.cancelled() and dial.exception() is None:
+                dial.result()[0].transport.abort()
+            raise
+        finally:
+            self._dial = None
+        if dial.cancelled():
+            raise ConnectionAbortedError("closed while it was connecting")
+        return dial.result()
 
     async def _read(self, loop: asyncio.AbstractEventLoop) -> None:
         link, due = self._link, self._source.deadline()

@@ -2,7 +2,8 @@
 
 DNS, TCP, proxies and TLS happen here, blocking. What is asked and what answers mean is decided in
 ``fasterapi.http``. The addresses of a name are tried one after the other, as
-``socket.create_connection`` does it, but within one deadline.
+``socket.create_connection`` does it, but within one deadline: each gets its share
+of the time that is left, so that one which does not answer leaves some to the others.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -80,10 +82,22 @@ class Link:
             InvalidResponse: If the answer is no HTTP.
             OSError: If the connection ends before.
         """
-        self.stream.sendall(request)
+        try:
+            self.stream.sendall(request, self._remaining())
+        except OSError:
+            if not self._was_answered(reader):
+                raise
+            return
         while reader.receive_data(data := self.read()) is None:
             if not data:
                 reader.receive_eof()
+
+    def _was_answered(self, reader: ResponseReader) -> bool:
+        """Tell whether the answer came before all of the request was taken (RFC 9112, 9.5)."""
+        with suppress(OSError):  # there is no more
+            while reader.response is None and (data := self.stream.recv_now(_READ_SIZE)):
+                reader.receive_data(data)
+        return reader.response is not None
 
     def close(self) -> None:
         """End the connection; no other thread may be using it."""
@@ -116,6 +130,10 @@ class Dialler:
         self._sock: socket.socket | None = route.sock
         self._waiting_for = ""
         self._deadline: float | None = None
+        self._context: ssl.SSLContext | None = None
+        self._lock = threading.Lock()  # guards what is dialled
+        self._dialled: socket.socket | None = None
+        self._abandoned = False
 
     def open(self, opening: Opening) -> tuple[Link, ResponseReader]:
         """Get the response that counts; the link is the caller's to close.
@@ -139,6 +157,17 @@ class Dialler:
             text = timeout_text(opening.uri, seconds, self._waiting_for)
             raise TimeoutError(text) from None
 
+    def abandon(self) -> None:
+        """Open nothing any more, and have ``open`` raise; from any thread.
+
+        What looks a name up, or a SOCKS proxy, is waited for all the same.
+        """
+        with self._lock:
+            self._abandoned = True
+            if self._dialled is not None:
+                with suppress(OSError):  # it is not connected yet
+                    self._dialled.shutdown(socket.SHUT_RDWR)
+
     def excerpt(self, link: Link, reader: ResponseReader) -> bytes:
         """Read the beginning of a refusal's body, for a moment."""
         self._deadline = self._clock() + REFUSAL_TIMEOUT
@@ -161,6 +190,22 @@ class Dialler:
             raise TimeoutError("the time is over")
         return left
 
+    def _dials(self, sock: socket.socket | None) -> None:
+        """Have ``abandon`` end this socket; to be told before it is closed, too."""
+        with self._lock:
+            self._dialled = sock
+            if self._abandoned and sock is not None:
+                raise ConnectionAbortedError("closed while it was connecting")
+
+    def _drop(self, link: Link) -> None:
+        self._dials(None)
+        link.close()
+
+    def _default_context(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = default_context()  # reading certificates takes its time
+        return self._context
+
     def _open(self, opening: Opening) -> tuple[Link, ResponseReader]:
         while True:
             link = self._dial(opening.uri)
@@ -170,11 +215,12 @@ class Dialler:
                 link.ask(opening.to_send(link.proxy), reader)
                 assert reader.response is not None
                 if not opening.follow(reader.response):
+                    self._dials(None)
                     return link, reader
             except BaseException:
-                link.close()
+                self._drop(link)
                 raise
-            link.close()
+            self._drop(link)
 
     def _dial(self, uri: URI) -> Link:
         """Connect to whom the URI names, TLS included."""
@@ -196,9 +242,9 @@ class Dialler:
         if uri.secure:
             self._waiting_for = f"the TLS handshake with {uri.address}"
             try:
-                link.start_tls(self._route.ssl or default_context(), route.hostname_for(uri))
+                link.start_tls(route.ssl or self._default_context(), route.hostname_for(uri))
             except BaseException:
-                link.close()
+                self._drop(link)
                 raise
         return link
 
@@ -207,7 +253,7 @@ class Dialler:
         link = self._link(self._tcp(proxy.host, proxy.port))
         try:
             if proxy.secure:
-                link.start_tls(default_context(), proxy.host)
+                link.start_tls(self._default_context(), proxy.host)
             if uri.scheme == "http":
                 link.proxy = proxy
                 return link
@@ -215,35 +261,39 @@ class Dialler:
             link.ask(connect_request(uri, proxy), reader)
             check_tunnel(reader, uri, proxy)
         except BaseException:
-            link.close()
+            self._drop(link)
             raise
         return link
 
     def _tcp(self, host: str, port: int) -> socket.socket:
         """Try the addresses of a name, one after the other, within the time that is left."""
-        failed: OSError | None = None
-        for family, kind, protocol, _, address in socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        ):
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        failed = OSError(f"{host} has no address")
+        for index, (family, kind, protocol, _, address) in enumerate(addresses):
             try:
-                sock = self._connect(socket.socket(family, kind, protocol), address)
-            except TimeoutError:
-                raise
-            except OSError as error:
+                sock = socket.socket(family, kind, protocol)
+                return self._connect(sock, address, shares=len(addresses) - index)
+            except OSError as error:  # the last one has had all the time that there was
                 failed = error
-            else:
-                return sock
-        raise failed or OSError(f"{host} has no address")
+        raise failed
 
     def _link(self, sock: socket.socket) -> Link:
+        try:
+            self._dials(sock)
+        except BaseException:
+            sock.close()
+            raise
         stream = SocketStream(sock, write_timeout=self._limits.write_timeout)
         return Link(stream, self._time_left)
 
-    def _connect(self, sock: socket.socket, address: Any) -> socket.socket:
+    def _connect(self, sock: socket.socket, address: Any, shares: int = 1) -> socket.socket:
         try:
-            sock.settimeout(self._time_left())
+            self._dials(sock)
+            left = self._time_left()
+            sock.settimeout(None if left is None else left / shares)
             sock.connect(address)
         except BaseException:
+            self._dials(None)
             sock.close()
             raise
         return sock

@@ -88,11 +88,13 @@ class SyncEventStream(EventStreamBase):
     def close(self) -> None:
         """End the stream; it is no error if it has ended already.
 
-        A thread that waits for an event gets no further one.
+        A thread that waits for an event gets no further one, and one that connects stops, but for
+        the look-up of a name and a SOCKS proxy.
         """
         with self._lock:
             self._source.close()
             self._closing.set()
+            self._dialler.abandon()
             if self._stream is not None:
                 self._stream.close()
         if self._reading.acquire(blocking=False):  # else, who reads does the rest
@@ -143,7 +145,12 @@ class SyncEventStream(EventStreamBase):
         except (OSError, FasterAPIError, ValueError) as error:
             self._fail(error)
             return
-        self._stream = link.stream
+        with self._lock:
+            self._stream = link.stream
+            closed = self.state is CLOSED  # by another thread
+        if closed:
+            self._drop()
+            return
         link.stream.keep_alive()
         response = reader.response
         refused = response is None or not is_event_stream(response)
@@ -174,7 +181,8 @@ class SyncEventStream(EventStreamBase):
 
     def _drop(self) -> None:
         """Close the stream of a connection that is over."""
-        stream, self._stream = self._stream, None
+        with self._lock:  # or close() might shut a descriptor that is another connection's by now
+            stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
             stream.release()

@@ -76,7 +76,9 @@ def keep_alive(sock: Any) -> None:
     Args:
         sock: A socket, or what asyncio gives for one; of another kind it is left alone.
     """
-    if sock.family in (socket.AF_INET, socket.AF_INET6):
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    with suppress(OSError):  # it is closed already, which reading tells
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEP_ALIVE:
             if hasattr(socket, name):
@@ -193,25 +195,36 @@ class SocketStream:
             self.moved += sent
         return True
 
-    def wait_writable(self) -> None:
+    def wait_writable(self, timeout: float | None = None) -> None:
         """Wait for room.
 
         Raises:
-            TimeoutError: If there is none for ``write_timeout``.
+            TimeoutError: If there is none for ``timeout`` seconds; by default ``write_timeout``.
         """
-        if not self._wait(select.POLLOUT, self.write_timeout):
-            raise TimeoutError(self.stalled)
+        if not self._wait(select.POLLOUT, self.write_timeout if timeout is None else timeout):
+            raise TimeoutError(self.stalled if timeout is None else "not all was taken in time")
 
     @property
     def stalled(self) -> str:
         """What to say of a peer that takes nothing."""
         return f"it took no byte for Limits.write_timeout ({self.write_timeout:g} s)"
 
-    def sendall(self, data: bytes) -> None:
-        """Write all of ``data``, waiting for room. Errors as in ``wait_writable``, and OSError."""
+    def sendall(self, data: bytes, timeout: float | None = None) -> None:
+        """Write all of ``data``, waiting for room.
+
+        Args:
+            data: The bytes.
+            timeout: Seconds that it may take in all; by default each wait may take
+                ``write_timeout``.
+
+        Raises:
+            TimeoutError: If it takes longer.
+            OSError: If the connection is gone.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
         done = self.send_now(data)
         while not done:
-            self.wait_writable()
+            self.wait_writable(None if end is None else max(0.0, end - time.monotonic()))
             done = self.send_now(b"")
 
     def _wait(self, event: int, seconds: float) -> bool:

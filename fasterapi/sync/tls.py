@@ -71,7 +71,8 @@ class TLSStream(SocketStream):
             except ssl.SSLWantReadError:
                 pass
             finally:
-                self._stream.sendall(self._outgoing.read())  # even if it is only an alert
+                left = max(0.0, end - time.monotonic())
+                self._stream.sendall(self._outgoing.read(), left)  # even if it is only an alert
             if not done:
                 self._feed(self._stream.recv(_RECORDS, max(0.0, end - time.monotonic())))
 
@@ -140,9 +141,9 @@ class TLSStream(SocketStream):
                 self.tls.write(data)
             return self._stream.send_now(self._outgoing.read())
 
-    def wait_writable(self) -> None:
-        """Wait for room; ``TimeoutError`` if there is none for ``write_timeout``."""
-        self._stream.wait_writable()
+    def wait_writable(self, timeout: float | None = None) -> None:
+        """Wait for room; see ``SocketStream``."""
+        self._stream.wait_writable(timeout)
 
     def fileno(self) -> int:
         """Give the descriptor to watch; -1 after ``release``."""
