@@ -21,13 +21,13 @@ class Keeper:
 
     Args:
         url: Where to, for the log.
-        policy: What is tried again, and after how long.
+        policy: What is tried again, and after how long; ``None``: nothing.
         limits: ``max_reconnect_delay`` counts here.
         clock: The time in seconds.
     """
 
     def __init__(
-        self, url: str, policy: Reconnect, limits: Limits, clock: Callable[[], float]
+        self, url: str, policy: Reconnect | None, limits: Limits, clock: Callable[[], float]
     ) -> None:
         self._url = url
         self._attempts = Attempts(policy, limits=limits)

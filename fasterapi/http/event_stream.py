@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from operator import length_hint
+from types import EllipsisType
 from typing import Any
 
 from ..errors import InvalidResponse
@@ -46,7 +47,7 @@ class EventStreamBase:
         idle_timeout: Seconds without a byte after which the connection counts as lost. ``None``:
             never. Most servers send a comment every 15 to 30 seconds.
         open_timeout: Seconds that a connection may take from the first look-up of a name to the
-            response's head; by default ``Limits.open_timeout``.
+            response's head; ``None``: no bound; by default ``Limits.open_timeout``.
         user_agent: The ``User-Agent`` header; ``None``: none.
         proxy: A proxy's URL; ``True``: the one that the environment names; ``None``: none.
         ssl: An ``ssl.SSLContext`` for ``https``; by default the system's certificates decide.
@@ -61,6 +62,7 @@ class EventStreamBase:
         response: The head of the response that is read, or was read last; ``None`` before.
 
     Raises:
+        TypeError: If ``reconnect`` is something else.
         ValueError: If options don't fit together, or the URL is no good.
         LocalProtocolError: If a header field can't be sent.
 
@@ -89,7 +91,7 @@ class EventStreamBase:
         last_event_id: str | None = None,
         reconnect: bool | Reconnect | None = None,
         idle_timeout: float | None = None,
-        open_timeout: float | None = None,
+        open_timeout: float | EllipsisType | None = ...,
         user_agent: str | None = USER_AGENT,
         proxy: bool | str | None = True,
         ssl: Any = None,
@@ -98,7 +100,7 @@ class EventStreamBase:
         sock: Any = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        if open_timeout is not None:
+        if not isinstance(open_timeout, EllipsisType):
             limits = replace(limits, open_timeout=open_timeout)
         self.url = url
         self.response: Response | None = None
@@ -112,7 +114,7 @@ class EventStreamBase:
             sock=sock, proxy=proxy,
         )  # fmt: skip
         self._source = EventSource(
-            reconnect=self._policy(reconnect),
+            reconnect=self._route.policy(reconnect, self._request.method == "GET"),
             last_event_id=self._request.last_event_id if last_event_id is None else last_event_id,
             idle_timeout=idle_timeout,
             limits=limits,
@@ -151,17 +153,6 @@ class EventStreamBase:
         return max(self._source.connections - 1, 0)
 
     # ----------------------------------------------------------------- for a deriving class
-
-    def _policy(self, reconnect: bool | Reconnect | None) -> Reconnect | None:
-        if self._route.sock is not None:
-            if reconnect:
-                raise ValueError("a given socket serves one connection; leave reconnect out")
-            return None
-        if reconnect is None:
-            reconnect = self._request.method == "GET"
-        if isinstance(reconnect, Reconnect):
-            return reconnect
-        return Reconnect() if reconnect else None
 
     def _opened(self) -> bool:
         """Tell whether entering it is over: it has been open, for however short, or never will."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ProxyError
+from ..protocol.reconnect import Reconnect
 from ..protocol.uri import URI
 from .proxy import Proxy, pick_proxy
 
@@ -65,6 +66,31 @@ class Route:
         if self.uds is not None:
             return f"the unix socket {self.uds}"
         return "the given socket" if self.sock is not None else ""
+
+    def policy(
+        self, choice: bool | Reconnect | None, default: bool | Reconnect = True
+    ) -> Reconnect | None:
+        """Judge what a client was told of reconnecting.
+
+        Args:
+            choice: A policy; ``True``: the client's own; ``False``: never; ``None``: ``default``.
+            default: What counts then.
+
+        Raises:
+            TypeError: If it is something else.
+            ValueError: If there is a given socket, which serves one connection.
+        """
+        if self.sock is not None:
+            if choice:
+                raise ValueError("a given socket serves one connection; leave reconnect out")
+            return None
+        if choice is None:
+            choice = default
+        if isinstance(choice, bool):
+            return Reconnect() if choice else None
+        if not isinstance(choice, Reconnect):
+            raise TypeError(f"reconnect has to be a Reconnect, True or False, not {choice!r}")
+        return choice
 
     def proxy_for(self, uri: URI, environ: Mapping[str, str]) -> Proxy | None:
         """Give the proxy to take to a URI, one that a redirect leads to among others."""

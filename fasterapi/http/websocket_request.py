@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any, TypedDict
 
 from ..limits import DEFAULT_LIMITS, Limits
-from ..protocol.attempts import WEBSOCKET_RECONNECT
 from ..protocol.client_handshake import ClientHandshake
 from ..protocol.connection import WebSocketConnection
 from ..protocol.deflate import Compression, extension_factories
@@ -56,7 +55,9 @@ class ConnectOptions(TypedDict, total=False):
             limits'.
         max_redirects: Redirects to follow; 0: none; by default the limits'.
         limits: What the server may cost.
-        reconnect: When a loop over ``connect`` connects again; see ``Reconnect``.
+        reconnect: When a loop over ``connect`` connects again; see ``Reconnect``. ``True``, the
+            default: ``WEBSOCKET_RECONNECT``, which also fills what a policy leaves open. ``False``:
+            never, as with a ``sock``.
         dumps, loads: JSON to text and back.
         masking_key: Makes the masking keys, for tests; by default they come from ``secrets``.
     """
@@ -77,7 +78,7 @@ class ConnectOptions(TypedDict, total=False):
     ping_timeout: float | None
     max_redirects: int | None
     limits: Limits
-    reconnect: Reconnect
+    reconnect: bool | Reconnect
     dumps: Callable[[Any], str]
     loads: Callable[[str | bytes], Any]
     masking_key: Callable[[], bytes] | None
@@ -94,11 +95,12 @@ class WebSocketRequest:
         url: The URL, without a password.
         route: The way to the server.
         limits: With the times that have options of their own.
-        reconnect: As in the options.
+        reconnect: The policy; ``None``: there is one attempt.
         dumps, loads: As in the options.
 
     Raises:
-        TypeError: If there is no such option, or ``compression`` is something else.
+        TypeError: If there is no such option, or ``compression`` or ``reconnect`` is something
+            else.
         ValueError: If the URL is none, or options make no sense or don't fit together.
         LocalProtocolError: If ``headers`` hold a field that the handshake writes, or that can't be
             sent.
@@ -113,7 +115,6 @@ class WebSocketRequest:
         self.url = str(uri)
         times = {name: options[name] for name in _LIMITS if name in options}  # type: ignore[literal-required]
         self.limits = replace(options.get("limits", DEFAULT_LIMITS), **times)
-        self.reconnect = options.get("reconnect", WEBSOCKET_RECONNECT)
         self.dumps = options.get("dumps", to_json)
         self.loads = options.get("loads", json.loads)
         self.route = Route(
@@ -124,6 +125,7 @@ class WebSocketRequest:
             sock=options.get("sock"),
             proxy=options.get("proxy", True),
         )
+        self.reconnect = self.route.policy(options.get("reconnect"))
         self._headers = Headers(options.get("headers", ()))  # an iterator gives them only once
         self._subprotocols = check_subprotocols(options.get("subprotocols", ()))
         self._extensions = extension_factories(

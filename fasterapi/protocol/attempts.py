@@ -31,12 +31,15 @@ WEBSOCKET_RECONNECT = Reconnect(
 twice as many with each failure, up to ``Limits.max_reconnect_delay``. The statuses are those of
 servers that start, stop or have too much to do."""
 
+_ONCE = Reconnect(retries=lambda error, transient: False)
+
 
 class Attempts:
     """The attempts of one client.
 
     Args:
-        policy: What is tried again, and after how long.
+        policy: What is tried again, and after how long; where it leaves that open, as in
+            ``WEBSOCKET_RECONNECT``. ``None``: there is one attempt.
         limits: ``max_reconnect_delay`` counts here.
         random: Gives a number of 0 or more and below 1.
     """
@@ -45,13 +48,13 @@ class Attempts:
 
     def __init__(
         self,
-        policy: Reconnect = WEBSOCKET_RECONNECT,
+        policy: Reconnect | None = WEBSOCKET_RECONNECT,
         *,
         limits: Limits = DEFAULT_LIMITS,
         random: Callable[[], float] = _random.random,
     ) -> None:
-        self._policy = policy
-        self._backoff = Backoff(policy, limits=limits, random=random)
+        self._policy = (policy or _ONCE).over(WEBSOCKET_RECONNECT)
+        self._backoff = Backoff(self._policy, limits=limits, random=random)
         self._opened: float | None = None
 
     def opened(self, now: float) -> None:
@@ -76,7 +79,7 @@ class Attempts:
         """Take the end of a connection.
 
         Returns:
-            Seconds to wait before the next one; ``None`` if ``Reconnect.retries`` wants none.
+            Seconds to wait before the next one; ``None`` if the policy wants none.
 
         Raises:
             ConnectionClosed: ``closed``, if it is one of too many in a row that did not last.

@@ -211,6 +211,20 @@ def test_a_loop_opens_again_what_the_server_closes(run_everywhere: Runner) -> No
     run_everywhere(main())
 
 
+def test_a_given_socket_makes_a_loop_of_one(run: Runner, tmp_path: Path) -> None:
+    async def main() -> None:
+        path = str(tmp_path / "s")
+        async with serving(uds=path):
+            sock = socket.socket(socket.AF_UNIX)
+            sock.connect(path)
+            connecting = connect("ws://localhost/close", sock=sock)
+            assert [[message async for message in ws] async for ws in connecting] == [
+                ["last words"]
+            ]
+
+    run(main())
+
+
 def test_a_loop_that_is_left_closes_what_is_open(run: Runner) -> None:
     seen: list[Any] = []
 

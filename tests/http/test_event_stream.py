@@ -206,3 +206,13 @@ def test_a_pause_is_told_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
         "url": "http://localhost/x", "fault": "no byte for 10 s (idle_timeout)", "delay": 3.0,
         "last_event_id": "7",
     }  # fmt: skip
+
+
+def test_the_time_to_connect_can_be_unbounded() -> None:
+    limits = Limits(open_timeout=5)
+    made = [
+        EventStreamBase("http://a/", limits=limits),
+        EventStreamBase("http://a/", limits=limits, open_timeout=None),
+        EventStreamBase("http://a/", limits=limits, open_timeout=7),
+    ]
+    assert [stream._limits.open_timeout for stream in made] == [5, None, 7]

@@ -10,7 +10,6 @@ from fasterapi.errors import HandshakeError, LocalProtocolError
 from fasterapi.http.websocket_request import WebSocketRequest
 from fasterapi.limits import Limits
 from fasterapi.protocol import Compression, Reconnect, Response, Role, ServerHandshake
-from fasterapi.protocol.attempts import WEBSOCKET_RECONNECT
 from fasterapi.protocol.deflate import PerMessageDeflate
 
 
@@ -44,7 +43,7 @@ def test_the_defaults() -> None:
     request = described()
     assert request.url == "ws://a/ws"
     assert request.limits == Limits()
-    assert request.reconnect is WEBSOCKET_RECONNECT
+    assert request.reconnect == Reconnect()
     assert request.route.proxy is True
     found = fields()
     assert found["user-agent"].startswith("fasterapi/")
@@ -129,6 +128,8 @@ def test_a_refusal_has_the_beginning_of_its_body() -> None:
         ({"ssl": True}, ValueError, "ssl has to be an ssl.SSLContext"),
         ({"proxy": "ftp://x"}, ValueError, "not a proxy"),
         ({"open_timeout": 0}, ValueError, "open_timeout must be positive"),
+        ({"reconnect": 5}, TypeError, "reconnect has to be a Reconnect, True or False, not 5"),
+        ({"sock": object(), "reconnect": True}, ValueError, "serves one connection"),
     ],
 )
 def test_mistakes_are_told_at_once(
@@ -143,6 +144,9 @@ def test_compression_and_reconnection_can_be_told() -> None:
     assert "server_max_window_bits" not in found["sec-websocket-extensions"]
     policy = Reconnect(first=True)
     assert described(reconnect=policy).reconnect is policy
+    assert described(reconnect=True).reconnect == described().reconnect == Reconnect()
+    assert described(reconnect=False).reconnect is None
+    assert described(sock=object()).reconnect is None
 
 
 def test_iterators_are_read_once_for_all_attempts() -> None:

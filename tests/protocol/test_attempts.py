@@ -15,7 +15,9 @@ PLAIN = Reconnect(delay=1.0, jitter=0.0, statuses={503})
 LOST = ConnectionClosed()
 
 
-def attempts(policy: Reconnect = PLAIN, *, opened: bool = True, **options: object) -> Attempts:
+def attempts(
+    policy: Reconnect | None = PLAIN, *, opened: bool = True, **options: object
+) -> Attempts:
     made = Attempts(policy, **options)  # type: ignore[arg-type]
     if opened:
         made.opened(100.0)
@@ -121,3 +123,17 @@ def test_the_default_spreads_clients_over_a_second() -> None:
     assert made.ended(LOST, 60.0) == 1.5
     assert {429, 503} < set(WEBSOCKET_RECONNECT.statuses)
     assert not WEBSOCKET_RECONNECT.first
+
+
+def test_what_a_policy_leaves_open_is_a_websocket_s() -> None:
+    made = Attempts(Reconnect(attempts=2), random=lambda: 0.5)
+    made.opened(0.0)
+    assert made.failed(HandshakeError(503, "starting")) == 1.5
+    assert made.ended(LOST, 60.0) == 1.5
+
+
+def test_without_a_policy_there_is_one_attempt() -> None:
+    made = attempts(None)
+    with pytest.raises(ConnectionRefusedError):
+        made.failed(ConnectionRefusedError())
+    assert made.ended(LOST, 200.0) is None

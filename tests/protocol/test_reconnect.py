@@ -9,6 +9,7 @@ import pytest
 from fasterapi.errors import EventStreamError, HandshakeError
 from fasterapi.limits import Limits
 from fasterapi.protocol import Backoff, Reconnect
+from fasterapi.protocol.reconnect import retry_after
 
 PLAIN = Reconnect(delay=2.0, jitter=0.0)
 
@@ -107,3 +108,34 @@ def test_the_judgement_can_be_replaced() -> None:
     assert policy.is_transient(ValueError())
     assert not policy.is_transient(TimeoutError())
     assert asked == [False, True]
+
+
+DATE = ("Date", "Wed, 21 Oct 2015 07:28:00 GMT")
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ([("Retry-After", "120")], 120),
+        ([("Retry-After", "9" * 20)], 86_400),
+        ([("Retry-After", "soon")], 0),
+        ([DATE, ("Retry-After", "Wed, 21 Oct 2015 07:29:30 GMT")], 90),
+        ([DATE, ("Retry-After", "Wednesday, 21-Oct-15 07:29:30 GMT")], 0),  # no longer sent
+        ([DATE, ("Retry-After", "Wed, 21 Oct 2015 07:00:00 GMT")], 0),
+        ([DATE, ("Retry-After", "Wed, 21 Oct 2099 07:00:00 GMT")], 86_400),
+        ([DATE, ("Retry-After", "Wed, 21 Foo 2015 07:00:00 GMT")], 0),
+        ([DATE], 0),
+        ([("Retry-After", "Wed, 21 Oct 2015 07:29:30 GMT")], 0),  # who knows what time it is there
+    ],
+)
+def test_how_long_a_refusal_asks_to_wait(headers: list[tuple[str, str]], seconds: float) -> None:
+    assert retry_after(HandshakeError(503, "busy", headers=headers)) == seconds
+
+
+def test_what_is_left_open_is_another_policy_s() -> None:
+    default = Reconnect(delay=1.0, jitter=0.5, statuses={503}, attempts=3)
+    assert Reconnect(first=True).over(default) == Reconnect(
+        delay=1.0, jitter=0.5, statuses={503}, first=True
+    )
+    full = Reconnect(delay=0.0, jitter=0.0, statuses=frozenset())
+    assert full.over(default) == full
