@@ -121,6 +121,32 @@ def test_mistakes_take_a_line(
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("command", "url"), [("connect", "ws://localhost/"), ("events", "http://localhost/")]
+)
+def test_a_proxy_of_the_environment_that_is_none(
+    command: str, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("http_proxy", raising=False)
+    monkeypatch.setenv("HTTP_PROXY", "ftp://user:secret@x")
+    assert main([command, url]) == 1
+    err = capsys.readouterr().err
+    assert "the environment variable HTTP_PROXY: not a proxy" in err
+    assert ("secret" in err, err.count("\n")) == (False, 1)
+
+
+def test_what_is_piped_and_no_text(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\n"), encoding="utf-8"))
+    assert main(["connect", url]) == 1
+    err = capsys.readouterr().err
+    assert "what is to be sent is no text: 'utf-8' codec can't decode" in err
+    assert err.count("\n") == 1
+
+
 # -------------------------------------------------------------------------------- a terminal
 
 

@@ -97,7 +97,9 @@ def talk(arguments: argparse.Namespace) -> int:
     try:
         with connecting as websocket:
             _Talk(websocket, screen, arguments).run()
-    except (OSError, FasterAPIError) as error:
+    except UnicodeError as error:
+        raise Refusal(f"what is to be sent is no text: {error}", status=1) from None
+    except (OSError, FasterAPIError, ValueError) as error:
         what = str(error) or type(error).__name__
         raise Refusal(f"{without_userinfo(arguments.url)}: {printable(what)}", status=1) from None
     reason = f" {printable(websocket.close_reason)}" if websocket.close_reason else ""

@@ -77,7 +77,7 @@ def follow(arguments: argparse.Namespace) -> int:
                     left -= 1
                     if not left:
                         break
-    except (OSError, FasterAPIError) as error:
+    except (OSError, FasterAPIError, ValueError) as error:
         what = str(error) or type(error).__name__
         raise Refusal(f"{without_userinfo(arguments.url)}: {printable(what)}", status=1) from None
     return 0

@@ -84,22 +84,30 @@ class Proxy(NamedTuple):
 
 
 def parse_proxy(url: str) -> Proxy:
-    """Split the URL of a proxy; one without a scheme is HTTP.
+    """Split the URL of a proxy.
+
+    One without a scheme is HTTP, and ``socks`` is ``socks5h``: desktops write that into
+    ``all_proxy``.
 
     Raises:
         ValueError: If it is none, or of a scheme that nobody speaks here.
     """
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    if parts.scheme not in _PORTS or not parts.hostname:
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        port = parts.port
+    except ValueError:  # whose text may have a part of a password
+        raise ValueError("not a proxy: its host is malformed, or its port") from None
+    scheme = "socks5h" if parts.scheme == "socks" else parts.scheme
+    if scheme not in _PORTS or not parts.hostname:
         # Not with the URL: there may be a password in it.
         raise ValueError(
-            f"not a proxy: a URL of the scheme {parts.scheme!r} and the host {parts.hostname!r}; "
+            f"not a proxy: a URL of the scheme {scheme!r} and the host {parts.hostname!r}; "
             f"it begins with one of {', '.join(_PORTS)}, and has a host"
         )
     return Proxy(
-        parts.scheme,
+        scheme,
         parts.hostname,
-        _PORTS[parts.scheme] if parts.port is None else parts.port,
+        _PORTS[scheme] if port is None else port,
         None if parts.username is None else unquote(parts.username),
         None if parts.password is None else unquote(parts.password),
     )
@@ -140,7 +148,8 @@ def find_proxy(uri: URI, environ: Mapping[str, str]) -> Proxy | None:
             try:
                 return parse_proxy(value)
             except ValueError as error:
-                raise ValueError(f"the environment variable {name}: {error}") from None
+                found = name if name in environ else name.upper()
+                raise ValueError(f"the environment variable {found}: {error}") from None
     return None
 
 

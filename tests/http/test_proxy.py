@@ -36,6 +36,7 @@ def uri(text: str) -> URI:
         ("https://proxy", Proxy("https", "proxy", 443)),
         ("socks5://[::1]", Proxy("socks5", "::1", 1080)),
         ("socks5h://user@proxy:9", Proxy("socks5h", "proxy", 9, "user")),
+        ("socks://proxy", Proxy("socks5h", "proxy", 1080)),
         ("SOCKS4A://proxy", Proxy("socks4a", "proxy", 1080)),
     ],
 )
