@@ -458,7 +458,8 @@ class BridgeWebSocketProtocol(WebSocketChannel):
         self._stream.feed_eof()
         if self.lost:
             self._stream.outflow.lose()
-            self.websocket.lose()
+            with self.websocket._lock:
+                self.websocket._write_failed()
 
     def _resumed(self) -> None:
         self._stream.outflow.resumed()

@@ -170,10 +170,14 @@ class WebSocketCarrier:
             return
         self.shut()
         with websocket._lock:
-            over = connection.finished or websocket.lost or (self._shut and self._hurry())
+            lost = websocket.lost and not websocket.waiting  # or that thread reads to the end
+            over = connection.finished or lost or (self._shut and self._hurry())
             if over and not self._closed:
                 self._closed = True
-                websocket.lose()
+                if lost and not connection.finished:
+                    websocket._write_failed()
+                else:
+                    websocket.lose()
             if self._closed and not websocket.waiting:
                 self.over = True
                 self._stream.release()

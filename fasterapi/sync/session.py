@@ -353,7 +353,11 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
         return self._connection.queued if self._connection is not None else 0
 
     def _write_failed(self) -> None:
-        self._read_now()  # what the peer said before it left
+        if self.waiting:  # that thread reads what the peer said before it left, and then the end
+            self.lost = True
+            self._stream.end_reading()
+            return
+        self._read_now()
         self.lose()
 
     def _is_behind(self) -> bool:

@@ -48,7 +48,7 @@ class BlockingWriter(Generic[Stream]):
         return False
 
     def _write_failed(self) -> None:
-        """The peer is gone; called under the lock."""
+        """Take that the peer is gone; called under the lock."""
         self.lose()
 
     def lose(self) -> None:
@@ -80,7 +80,8 @@ class BlockingWriter(Generic[Stream]):
                 self.give_up(str(error))
                 return
             except OSError:
-                self.lose()
+                with self._lock:
+                    self._write_failed()
                 return
             with self._lock:
                 written = self._write()

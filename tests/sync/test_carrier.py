@@ -8,6 +8,7 @@ import pytest
 
 from fasterapi import ConnectionClosed, State
 from fasterapi.protocol.events import Closed, Ping, Pong
+from fasterapi.sync.stream import SocketStream
 
 from .pairs import SECONDS, Line, elsewhere, fill, line, wait_until
 
@@ -187,6 +188,32 @@ def test_a_sender_that_waits_for_room_is_told_when_there_will_be_none() -> None:
             wait_until(lambda: one.stream.waiting)
             one.ws.give_up("the test wants it")
         assert isinstance(result[0], ConnectionClosed)
+        one.turn()
+        assert one.ended == ["over"]
+
+
+@pytest.mark.parametrize("timeout", [None, SECONDS])
+def test_what_a_peer_said_before_it_left_is_read_though_writing_fails(
+    timeout: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a bug: a write of another thread's failed, and took the messages of who waited."""
+    with line() as one:
+
+        def recv(stream: SocketStream, size: int, timeout: float | None = None) -> bytes:
+            monkeypatch.undo()
+            one.say("a", "b")
+            one.peer.close()
+            with pytest.raises(ConnectionClosed):
+                one.ws.send("anybody?")
+            one.turn()
+            return stream.recv(size, timeout)
+
+        monkeypatch.setattr(SocketStream, "recv", recv)
+        assert one.ws.receive(timeout) == "a"
+        one.turn()
+        assert one.ws.receive(timeout) == "b"
+        with pytest.raises(ConnectionClosed):
+            one.ws.receive(timeout)
         one.turn()
         assert one.ended == ["over"]
 
