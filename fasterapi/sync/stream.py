@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import select
 import socket
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +21,8 @@ __all__ = ["ByteStream", "SocketStream", "keep_alive"]
 
 _AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 _PUSH_SIZE = 1 << 18
+_SOON = 0.05
+"""Seconds in which room is waited for on the socket; after that a watcher waits for it anyway."""
 _KEEP_ALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 """Seconds of silence, seconds between two probes, and how many may go unanswered."""
 
@@ -103,7 +106,10 @@ class SocketStream:
         write_timeout: As given.
     """
 
-    __slots__ = ("_raw", "_socket", "_unsent", "corks", "moved", "rest", "write_timeout")
+    __slots__ = (
+        "_closed", "_drained", "_raw", "_socket", "_unsent", "corks", "moved", "rest",
+        "write_timeout",
+    )  # fmt: skip
 
     def __init__(
         self, sock: socket.socket, *, write_timeout: float = DEFAULT_LIMITS.write_timeout
@@ -115,6 +121,8 @@ class SocketStream:
         # A socket of gevent's waits even where it is told not to; the one inside of it does not.
         self._raw: socket.socket = getattr(sock, "_sock", sock)
         self._unsent = bytearray()
+        self._closed = False
+        self._drained = threading.Condition()  # nothing waits any more, or it is closed
         self.corks = False
         self.moved = 0
         self.rest: Callable[[], object] = _nobody_watches
@@ -193,16 +201,33 @@ class SocketStream:
                 return False
             del unsent[:sent]
             self.moved += sent
+        with self._drained:
+            self._drained.notify_all()
         return True
 
     def wait_writable(self, timeout: float | None = None) -> None:
-        """Wait for room.
+        """Wait for room, or until nothing waits because somebody else has written it.
+
+        The socket alone would not do: when a watcher has written the rest there may be no room
+        for more, and nothing either that needs some.
 
         Raises:
             TimeoutError: If there is none for ``timeout`` seconds; by default ``write_timeout``.
         """
-        if not self._wait(select.POLLOUT, self.write_timeout if timeout is None else timeout):
+        patience = self.write_timeout if timeout is None else timeout
+        watched = self.rest is not _nobody_watches
+        in_time = self._wait(select.POLLOUT, min(_SOON, patience) if watched else patience)
+        if not in_time and not (watched and self._wait_drained(patience)):
             raise TimeoutError(self.stalled if timeout is None else "not all was taken in time")
+
+    def _wait_drained(self, seconds: float) -> bool:
+        """Wait until nothing waits; give up after so many seconds without progress."""
+        with self._drained:
+            while self._unsent and not self._closed:
+                moved = self.moved
+                if not self._drained.wait(seconds) and self.moved == moved:
+                    return False
+        return True
 
     @property
     def stalled(self) -> str:
@@ -229,8 +254,11 @@ class SocketStream:
 
     def _wait(self, event: int, seconds: float) -> bool:
         """Wait until the socket is ready, or shut down; tell whether it is."""
+        descriptor = self._socket.fileno()
+        if descriptor < 0:
+            return True  # released: there is nothing to wait for
         poll = select.poll()
-        poll.register(self._socket, event)
+        poll.register(descriptor, event)
         return bool(poll.poll(max(0.0, seconds) * 1000))
 
     # ------------------------------------------------------------------------------ the rest
@@ -258,6 +286,9 @@ class SocketStream:
     def close(self) -> None:
         """End the connection; whoever waits goes on. The descriptor stays until ``release``."""
         self._shut(socket.SHUT_RDWR)
+        with self._drained:
+            self._closed = True
+            self._drained.notify_all()
 
     def release(self) -> None:
         """Give the descriptor back; only when no thread can be waiting on it any more.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from fasterapi.sync.stream import SocketStream
 
-from .pairs import SECONDS, fill, socket_pair, wait_until
+from .pairs import SECONDS, elsewhere, fill, socket_pair, wait_until
 
 
 def test_bytes_go_both_ways() -> None:
@@ -79,6 +81,68 @@ def test_a_peer_that_takes_nothing() -> None:
         fill(ours)
         with pytest.raises(TimeoutError, match=r"no byte for Limits\.write_timeout \(0\.01 s\)"):
             stream.sendall(b"anybody?")
+
+
+class Noted(threading.Condition):
+    """Tells when somebody waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.awaited = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.awaited.set()
+        return super().wait(timeout)
+
+
+@contextmanager
+def crowded(sock: socket.socket) -> Iterator[SocketStream]:
+    """Give a stream that somebody watches, on a socket without room, with a sender."""
+    stream = SocketStream(sock)
+    stream.rest = int
+    stream._drained = noted = Noted()
+    fill(sock)
+    assert not stream.send_now(b"x")
+    with elsewhere(stream.wait_writable) as result:
+        assert noted.awaited.wait(SECONDS)
+        yield stream
+    assert result == [None]
+
+
+def test_a_sender_goes_on_when_somebody_else_has_written_the_rest() -> None:
+    """From a bug: it waited for room, and nothing was left that needed some."""
+
+    class Taking:
+        def send(self, data: bytes, flags: int) -> int:
+            return len(data)
+
+    with socket_pair() as (ours, _), crowded(ours) as stream:
+        stream._raw = Taking()  # type: ignore[assignment]
+        assert stream.send_now(b"")
+
+
+def test_closing_wakes_a_sender_that_is_watched() -> None:
+    with socket_pair() as (ours, _), crowded(ours) as stream:
+        stream.close()
+
+
+def test_a_watched_sender_gives_up_in_the_end() -> None:
+    with socket_pair() as (ours, _):
+        stream = SocketStream(ours, write_timeout=0.01)
+        stream.rest = int
+        fill(ours)
+        stream.send_now(b"x")
+        with pytest.raises(TimeoutError, match="took no byte"):
+            stream.wait_writable()
+
+
+def test_nobody_waits_for_a_descriptor_that_was_given_back() -> None:
+    """From a bug: a sender that came late got ValueError."""
+    with socket_pair() as (ours, _):
+        stream = SocketStream(ours)
+        stream.send_now(b"x")
+        stream.release()
+        stream.wait_writable()
 
 
 def test_a_peer_that_is_gone() -> None:
