@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 from collections.abc import Callable
 
-from .listening import EXHAUSTED, PAUSE, log_exhausted
+from ..app.log import server as log
+from .listening import PAUSE, log_exhausted
 from .watcher import READ, Watcher
 
 __all__ = ["Listener"]
@@ -45,8 +47,8 @@ class Listener:
         self._accept = accept
         self._closing = False
         self._closed = threading.Event()
-        self._again_at: float | None = None  # the system was exhausted
-        self._exhausted = False
+        self._again_at: float | None = None  # accepting failed
+        self._failing = False
         watcher.touch(self)
 
     def close(self, timeout: float) -> None:
@@ -75,16 +77,23 @@ class Listener:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 break
             except OSError as error:
-                if error.errno not in EXHAUSTED:
-                    raise
-                if not self._exhausted:
+                if error.errno == errno.EBADF:
+                    raise  # somebody else has closed the socket
+                if not self._failing:
                     log_exhausted(error)
-                self._exhausted = True
+                self._failing = True
                 self._again_at = self._clock() + PAUSE
                 break
-            self._exhausted = False
-            self._accept(connection)
+            self._failing = False
+            self._hand_on(connection)
         return self.look()
+
+    def _hand_on(self, connection: socket.socket) -> None:
+        try:
+            self._accept(connection)
+        except Exception as error:  # noqa: BLE001  # reported; the next ones are served
+            log.error("a connection could not be accepted", exc_info=error)
+            connection.close()
 
     def next_deadline(self) -> float | None:
         """Tell when to try again."""

@@ -173,9 +173,12 @@ def client_name(peer: Any) -> str:
 
 
 def log_exhausted(error: OSError) -> None:
-    """Log that connections have to wait, for the system has nothing left to give."""
+    """Log that connections have to wait, for one can't be accepted; what to do, where it helps."""
+    advice = (
+        ". Allow more open files (ulimit -n) or fewer connections (Limits.max_connections)"
+        if error.errno in EXHAUSTED
+        else ""
+    )
     log.error(
-        "can't accept connections: %s; trying again every %g s. "
-        "Allow more open files (ulimit -n) or fewer connections (Limits.max_connections)",
-        error.strerror, PAUSE,
-    )  # fmt: skip
+        "can't accept connections: %s; trying again every %g s%s", error.strerror, PAUSE, advice
+    )

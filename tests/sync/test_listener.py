@@ -87,11 +87,48 @@ def test_an_exhausted_system_is_asked_again_later(
     assert "ulimit -n" in caplog.text
 
 
-def test_other_errors_are_reported(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    desk.sock.prepare(errno.EINVAL)
+@pytest.mark.parametrize("number", [errno.EPROTO, errno.EINVAL, errno.EPERM])
+def test_no_other_error_makes_it_deaf(
+    desk: Desk, number: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From a bug: one error that was not foreseen, and nobody listened any more."""
+    desk.sock.prepare(number)
+    desk.dial()
+    assert desk.turn() == 1
+    desk.now += 1.1
+    desk.turn()
+    assert desk.turn() == 2
+    assert caplog.text.count("can't accept connections") == 1
+    assert "ulimit" not in caplog.text
+
+
+def test_a_socket_that_somebody_else_has_closed_is_given_up(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.sock.prepare(errno.EBADF)
     desk.dial()
     desk.turn()
+    desk.now += 1.1
+    assert desk.turn() == 1
     assert "could not be looked after" in caplog.text
+
+
+def test_a_connection_that_fails_harms_no_other(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures = [ValueError("meant to")]
+
+    def accept(sock: socket.socket) -> None:
+        if failures:
+            raise failures.pop()
+        desk.accepted.append(sock)
+
+    desk.listener._accept = accept
+    first = desk.dial()
+    desk.dial()
+    assert desk.turn() == 3
+    assert "a connection could not be accepted" in caplog.text
+    assert first.recv(1) == b""
 
 
 def test_a_connection_that_is_gone_is_passed_over(desk: Desk) -> None:
