@@ -210,7 +210,7 @@ class Watcher(Deadlines):
             return
         if events:
             self._forget(owner, descriptor)
-        elif now >= 0 and (key := self._selector.get_map().get(now)) is not None:
+        elif wanted and now >= 0 and (key := self._selector.get_map().get(now)) is not None:
             self._forget(key.data, now)  # it has taken the socket over
         if wanted and now >= 0:
             self._selector.register(now, wanted, owner)

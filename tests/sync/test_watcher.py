@@ -110,6 +110,18 @@ def test_what_is_watched_for_changes(watcher: Watcher, pipe: Pipe) -> None:
     pipe.reader, pipe.writer = pipe.writer, pipe.reader
 
 
+def test_a_socket_is_its_owners_until_another_wants_it(watcher: Watcher, pipe: Pipe) -> None:
+    """From a bug: a stop had the connection looked at that its WebSocket had taken over from."""
+    before, after = Pipe(), pipe
+    before.close()
+    before.reader = after.reader
+    for owner, wanted in (before, READ), (after, READ), (before, 0):
+        owner.looks = [wanted]
+        watcher.touch(owner)
+        watcher.look()
+    assert watcher._selector.get_key(pipe.reader).data is after
+
+
 def test_deadlines_are_kept(watcher: Watcher, pipe: Pipe) -> None:
     pipe.deadline = 105.0
     watcher.touch(pipe)
