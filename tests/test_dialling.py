@@ -152,6 +152,34 @@ def test_a_server_on_tls(
         assert dial(f"wss://localhost:{port}/", ssl=trusting).rest == b"first bytes"
 
 
+def test_a_default_context_is_made_once(
+    server_context: ssl.SSLContext, trusting: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    for adapter in ("sync", "aio"):
+        monkeypatch.setattr(
+            f"fasterapi.{adapter}.dial.default_context",
+            lambda adapter=adapter: made.append(adapter) or trusting,
+        )
+
+    async def dial_twice(url: str) -> None:
+        opening, route, rest = setting(url)
+        dialler = AsyncDialler(route, **rest)
+        for _ in range(2):
+            link, _ = await dialler.open(opening)
+            link.transport.abort()
+        await asyncio.sleep(0)
+
+    with listening(Script(*[SWITCH] * 4), context=server_context) as port:
+        url = f"wss://localhost:{port}/"
+        opening, route, rest = setting(url)
+        dialler = SyncDialler(route, **rest)
+        for _ in range(2):
+            dialler.open(opening)[0].close()
+        asyncio.run(dial_twice(url))
+    assert made == ["sync", "aio"]
+
+
 def test_a_certificate_nobody_vouches_for(dial: Dial, server_context: ssl.SSLContext) -> None:
     with (
         listening(Script(SWITCH), context=server_context) as port,

@@ -460,8 +460,8 @@ def test_close_wakes_who_connects() -> None:
         sock.recv(1)
 
     with serving(silent) as (_, url):
-        stream = fasterapi.sync.events(url, proxy=None, open_timeout=1000)
-        opener = threading.Thread(target=stream.__enter__)
+        stream = fasterapi.sync.events(url, proxy=None, open_timeout=30)
+        opener = threading.Thread(target=stream.__enter__, daemon=True)
         opener.start()
         assert asked.wait(10)
         stream.close()
@@ -469,7 +469,7 @@ def test_close_wakes_who_connects() -> None:
         assert not opener.is_alive()
 
     async def main(url: str) -> None:
-        stream = fasterapi.events(url, proxy=None, open_timeout=1000)
+        stream = fasterapi.events(url, proxy=None, open_timeout=30)
         opener = asyncio.create_task(stream.__aenter__())
         assert await asyncio.to_thread(asked.wait, 10)
         await stream.close()
@@ -482,8 +482,8 @@ def test_close_wakes_who_connects() -> None:
 
 def test_close_wakes_who_waits_for_an_address_that_does_not_answer() -> None:
     with black_hole() as (host, port):
-        stream = fasterapi.sync.events(f"http://{host}:{port}/", proxy=None, open_timeout=1000)
-        opener = threading.Thread(target=stream.__enter__)
+        stream = fasterapi.sync.events(f"http://{host}:{port}/", proxy=None, open_timeout=30)
+        opener = threading.Thread(target=stream.__enter__, daemon=True)
         opener.start()
         while stream._dialler._dialled is None and opener.is_alive():
             pass
@@ -491,6 +491,29 @@ def test_close_wakes_who_waits_for_an_address_that_does_not_answer() -> None:
         opener.join(10)
         assert not opener.is_alive()
         assert next(stream, None) is None
+
+
+def test_what_close_may_shut_is_taken_away_under_the_lock() -> None:
+    class Stream:
+        def close(self) -> None:
+            pass
+
+        def release(self) -> None:
+            pass
+
+    class Lock:
+        def __enter__(self) -> None:
+            seen.append(stream._stream)
+
+        def __exit__(self, *error: object) -> None:
+            seen.append(stream._stream)
+
+    held: Any = Stream()
+    seen: list[object] = []
+    stream: Any = fasterapi.sync.events("http://127.0.0.1:9/", proxy=None)
+    stream._stream, stream._lock = held, Lock()
+    stream._drop()
+    assert seen == [held, None]
 
 
 def test_a_task_that_connects_can_be_cancelled() -> None:
