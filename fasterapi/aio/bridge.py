@@ -299,6 +299,10 @@ class BridgeStream:
 
     # ---------------------------------------------------------------------------- in a thread
 
+    def may_wait(self) -> bool:
+        """Tell whether it is not the loop's thread that calls."""
+        return not self.outflow.in_loop()
+
     def recv(self, size: int, timeout: float | None = None) -> bytes:
         """Wait for bytes; ``b""`` is the end.
 

@@ -9,17 +9,17 @@ and then goes on under the lock.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..app.websocket import WebSocketBase
-from ..errors import ConcurrentReceive, ConnectionClosed
+from ..errors import ConcurrentReceive, ConnectionClosed, LocalProtocolError
 from ..limits import INFLATING_READ
 from ..protocol.events import Event, Fragment
 from ..protocol.prepared import PreparedMessage
 from ..protocol.state import OPEN
-from .stream import ByteStream
+from .stream import LONGEST_WAIT, ByteStream
 from .writer import BlockingWriter
 
 __all__ = ["BlockingSession"]
@@ -134,10 +134,38 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
 
     # ------------------------------------------------------------------------- the other side
 
+    @contextmanager
+    def _deciding(self) -> Iterator[None]:
+        """Be the one who answers the handshake, unless it is accepted.
+
+        It is done outside the lock: the response goes over the transport, which may block.
+
+        Raises:
+            LocalProtocolError: If another thread is at it, and this one may not wait.
+        """
+        if self._connection is not None:
+            yield
+            return
+        if not self._opening.acquire(blocking=self._stream.may_wait()):
+            raise LocalProtocolError(
+                "another thread is answering this WebSocket's handshake, for which the event loop "
+                "can't wait; use it when it is accepted, or from a thread (asyncio.to_thread)"
+            )
+        try:
+            yield
+        finally:
+            self._opening.release()
+
+    def _check_may_wait(self, verb: str) -> None:
+        if not self._stream.may_wait():
+            raise LocalProtocolError(
+                f"SyncWebSocket.{verb}() waits, and would hold the event loop up; "
+                f"call it in a thread: await asyncio.to_thread(websocket.{verb})"
+            )
+
     def _ensure_open(self) -> None:
-        """Accept outside the lock: the response goes over the transport, which may block."""
         if self._connection is None:
-            with self._opening:
+            with self._deciding():
                 self._open()
             self.write_out()
 
@@ -213,12 +241,12 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
             if connection is None or not self._reading.acquire(blocking=False):
                 return None
             self._receiving = self.waiting = True
-            self._answering = False
-            if not connection.reading:
-                connection.reading = True
-            if connection.queued:
-                self._write()
         try:
+            self._answering = False
+            if not connection.reading or connection.queued:
+                with self._lock:
+                    connection.reading = True
+                    self._write()
             data = self._receive(None)
             with self._lock:
                 self.reads += 1
@@ -240,7 +268,12 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
         return None
 
     def _await(self, event: threading.Event, timeout: float | None) -> bool:
-        """Wait for what reading brings about; read the stream meanwhile, if nobody else does."""
+        """Wait for what reading brings about; read the stream meanwhile, if nobody else does.
+
+        Whoever may not wait does not.
+        """
+        if not self._stream.may_wait():
+            return event.is_set()
 
         def found() -> bool | None:
             others = self._receiving or (self._inbox.full and self.state is OPEN)
@@ -251,14 +284,15 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
             self._reading.release()
             with suppress(TimeoutError):
                 self._read_until(found, deadline)
-        return event.wait(None if deadline is None else max(0.0, deadline - self._clock()))
+        return event.wait(None if deadline is None else self._left(deadline))
 
     def _read_until(self, take: Callable[[], Any], deadline: float | None) -> Any:
         """Be the one who reads the stream, until ``take`` finds something.
 
         What is queued is written first: whoever waits has nothing more to add to it.
         """
-        if not self._reading.acquire(timeout=-1 if deadline is None else self._left(deadline)):
+        patience = -1 if deadline is None else self._left(deadline)
+        if not self._reading.acquire(timeout=patience if self._stream.may_wait() else 0):
             raise TimeoutError("no message arrived in time")
         lock = self._lock
         try:
@@ -284,7 +318,7 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
         return found
 
     def _left(self, deadline: float) -> float:
-        return max(0.0, deadline - self._clock())
+        return min(max(0.0, deadline - self._clock()), LONGEST_WAIT)
 
     def _receive(self, timeout: float | None) -> bytes:
         try:

@@ -17,10 +17,13 @@ from typing import Any, Protocol
 
 from ..limits import DEFAULT_LIMITS
 
-__all__ = ["ByteStream", "SocketStream", "keep_alive"]
+__all__ = ["LONGEST_WAIT", "ByteStream", "SocketStream", "keep_alive"]
 
 _AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 _PUSH_SIZE = 1 << 18
+LONGEST_WAIT = 2e6
+"""Seconds that are waited at most, some weeks: the system takes no more than its integers hold."""
+
 _SOON = 0.05
 """Seconds in which room is waited for on the socket; after that a watcher waits for it anyway."""
 _KEEP_ALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
@@ -39,6 +42,9 @@ class ByteStream(Protocol):
     """
 
     corks: bool
+
+    def may_wait(self) -> bool:
+        """Tell whether the caller's thread may wait; that of an event loop must not."""
 
     def recv(self, size: int, timeout: float | None = None) -> bytes:
         """Wait for bytes; ``b""`` is the end. ``TimeoutError`` after ``timeout`` seconds."""
@@ -127,6 +133,10 @@ class SocketStream:
         self.moved = 0
         self.rest: Callable[[], object] = _nobody_watches
         self.write_timeout = write_timeout
+
+    def may_wait(self) -> bool:
+        """Tell that every thread may wait here."""
+        return True
 
     # ------------------------------------------------------------------------------- reading
 
@@ -259,7 +269,7 @@ class SocketStream:
             return True  # released: there is nothing to wait for
         poll = select.poll()
         poll.register(descriptor, event)
-        return bool(poll.poll(max(0.0, seconds) * 1000))
+        return bool(poll.poll(min(max(0.0, seconds), LONGEST_WAIT) * 1000))
 
     # ------------------------------------------------------------------------------ the rest
 

@@ -16,6 +16,7 @@ from ..errors import ConnectionClosed, LocalProtocolError
 from ..protocol.events import Fragment
 from ..protocol.headers import HeaderPairs
 from .session import BlockingSession
+from .stream import LONGEST_WAIT
 
 __all__ = ["SyncWebSocket"]
 
@@ -53,7 +54,7 @@ class SyncWebSocket(BlockingSession):
                 subprotocol, or a header can't be sent.
             ConnectionClosed: If the handshake was rejected, or the client is gone.
         """
-        with self._opening:
+        with self._deciding():
             self._accept(subprotocol, headers)
         self.write_out()
 
@@ -65,7 +66,7 @@ class SyncWebSocket(BlockingSession):
         Raises:
             LocalProtocolError: If it was answered already, or the response can't be sent.
         """
-        with self._opening:
+        with self._deciding():
             self._reject(status, headers, body)
 
     # ----------------------------------------------------------------------------- receiving
@@ -214,9 +215,11 @@ class SyncWebSocket(BlockingSession):
 
         Raises:
             ConnectionClosed: If the connection closed before the pong came.
-            LocalProtocolError: If the payload is too long, or of a ping still unanswered.
+            LocalProtocolError: If the payload is too long, or of a ping still unanswered; or in an
+                event loop's thread, which can't wait.
             TimeoutError: If it did not come in time.
         """
+        self._check_may_wait("ping")
         self._ensure_open()
         answered, latency = threading.Event(), list[float]()
         with self._lock:
@@ -245,7 +248,7 @@ class SyncWebSocket(BlockingSession):
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the connection, and wait for the peer's agreement or ``Limits.close_timeout``.
 
-        It is no error if the connection is closed already.
+        It is no error if the connection is closed already. An event loop's thread does not wait.
 
         Args:
             code: 1000 to 1003, 1007 to 1014, or 3000 to 4999.
@@ -254,7 +257,7 @@ class SyncWebSocket(BlockingSession):
         Raises:
             LocalProtocolError: If the code or the reason can't be sent.
         """
-        with self._opening:
+        with self._deciding():
             self._close(code, reason)
         self.write_out()
         if self._connection is not None:
@@ -268,7 +271,7 @@ class SyncWebSocket(BlockingSession):
         self._stream.rest()  # a deadline has begun, and writing may take longer
 
     def _conclude(self, error: BaseException | None) -> bool:
-        with self._opening:
+        with self._deciding():
             crashed = super()._conclude(error)
         self.write_out()
         return crashed
@@ -278,6 +281,11 @@ class SyncWebSocket(BlockingSession):
 
         Returns:
             Whether it is; False after ``timeout`` seconds.
+
+        Raises:
+            LocalProtocolError: In an event loop's thread, which can't wait.
         """
+        if not self._done.is_set():
+            self._check_may_wait("wait_closed")
         self._ensure_open()
-        return self._done.wait(timeout)
+        return self._done.wait(None if timeout is None else min(timeout, LONGEST_WAIT))

@@ -16,13 +16,16 @@ from fasterapi import (
     ConnectionClosed,
     HTTPError,
     Limits,
+    LocalProtocolError,
     Response,
+    State,
     SyncSSEConnection,
     SyncWebSocket,
 )
 from fasterapi.aio.bridge import BridgeExchange, BridgeWebSocketProtocol, Outflow
 from fasterapi.aio.http import HTTPProtocol
 from tests.protocol.wire import BINARY, PING, PONG, TEXT, frame
+from tests.sync.pairs import wait_until
 
 from .conftest import Runner
 from .memory import Client, Network, get, handshake, turns, until
@@ -484,6 +487,73 @@ def test_closing_from_a_thread_waits_for_the_peer(run: Runner) -> None:
         await closing
         assert client.is_over
         await desk.end()
+
+    run(main())
+
+
+def test_the_loop_closes_a_threads_websocket_without_waiting(
+    run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a bug: it waited for the peer, whom it could not hear meanwhile."""
+
+    async def main() -> None:
+        desk = Desk("websocket")
+        client = await desk.open()
+        with monkeypatch.context() as patch:
+            patch.setattr(desk.connection._done, "wait", lambda timeout: pytest.fail("it waited"))
+            desk.connection.close(4000, "kicked")
+        await until(lambda: client.transport.written)
+        assert client.closing() == (4000, "kicked")
+        await client.send(close(4000))
+        await until(lambda: client.is_over)
+        assert desk.connection.wait_closed()
+        await desk.end()
+
+    run(main())
+
+
+@pytest.mark.parametrize("verb", ["ping", "wait_closed"])
+def test_what_waits_is_refused_to_the_loop(run: Runner, verb: str) -> None:
+    async def main() -> None:
+        desk = Desk("websocket")
+        await desk.open()
+        with pytest.raises(LocalProtocolError, match=rf"asyncio\.to_thread\(websocket\.{verb}\)"):
+            getattr(desk.connection, verb)()
+        with pytest.raises(TimeoutError):
+            desk.connection.receive(timeout=SECONDS)
+        await desk.end()
+
+    run(main())
+
+
+def test_the_loop_does_not_wait_for_a_thread_that_answers_the_handshake(run: Runner) -> None:
+    """From a bug: the thread waited for the loop, and the loop for the thread."""
+    known: list[SyncWebSocket] = []
+    gate = threading.Event()
+    app = App()
+
+    @app.websocket("/")
+    def socket(ws: SyncWebSocket) -> None:
+        known.append(ws)
+        gate.wait(SECONDS)
+        for _ in ws:
+            pass
+
+    async def main() -> None:
+        net = Network(app)
+        client = net.connect()
+        await client.send(handshake(path="/"))
+        await until(lambda: known)
+        gate.set()
+        wait_until(known[0]._opening.locked)  # the loop is busy meanwhile
+        with pytest.raises(LocalProtocolError, match=r"asyncio\.to_thread"):
+            known[0].send("news")
+        await until(lambda: known[0].state is State.OPEN)
+        assert client.head().status == 101
+        known[0].send("news")
+        await until(lambda: client.messages() == ["news"])
+        await client.leave()
+        await until(lambda: not net.server.calls)
 
     run(main())
 

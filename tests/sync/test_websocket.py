@@ -20,7 +20,7 @@ from fasterapi import (
 from fasterapi.protocol import ClientHandshake, Response, Role, ServerHandshake, WebSocketConnection
 from fasterapi.protocol.events import Closed, Ping, Pong
 
-from .pairs import SECONDS, elsewhere, wait_until
+from .pairs import SECONDS, elsewhere, line, wait_until
 
 
 class Pipe:
@@ -49,6 +49,9 @@ class Pipe:
         with self.arrived:
             self.ended = True
             self.arrived.notify_all()
+
+    def may_wait(self) -> bool:
+        return True
 
     def recv(self, size: int, timeout: float | None = None) -> bytes:
         if threading.current_thread() is not threading.main_thread():
@@ -255,6 +258,31 @@ def test_a_timeout_loses_nothing(session: Session) -> None:
     with elsewhere(session.ws.receive, timeout=SECONDS) as result:
         pass
     assert result == ["later"]
+
+
+@pytest.mark.parametrize("seconds", [3e6, 1e300, float("inf")])
+def test_a_timeout_may_be_long(seconds: float) -> None:
+    with line() as one:
+        with elsewhere(one.ws.receive, seconds) as result:
+            wait_until(lambda: one.ws.waiting)
+            one.say("at last")
+        assert result == ["at last"]
+        with elsewhere(one.ws.wait_closed, seconds) as result:
+            one.ws.lose()
+        assert result == [True]
+
+
+def test_a_receive_that_fails_leaves_reading_to_the_next(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.ws.accept()
+    session.ws._connection.reading = False
+    with monkeypatch.context() as patch:
+        patch.setattr(type(session.ws), "_write", lambda ws: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            session.ws.receive()
+    session.say("on")
+    assert session.ws.receive() == "on"
 
 
 def test_a_timeout_is_for_the_whole_message() -> None:
