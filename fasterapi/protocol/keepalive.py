@@ -42,25 +42,29 @@ class KeepaliveTimer:
         now: When the connection began, in seconds.
 
     Attributes:
+        deaf: Whether nobody reads what the peer sends. It is pinged all the same, which may bring
+            to light that it is gone; that there is no answer means nothing.
         heard: When the peer last gave a sign of life, in seconds, to be set by whoever hears it;
             ``None``: not at all yet, or not since our ping.
     """
 
-    __slots__ = ("_pinged", "heard", "keepalive")
+    __slots__ = ("_pinged", "deaf", "heard", "keepalive")
 
     def __init__(self, keepalive: Keepalive, now: float | None = None) -> None:
         self.keepalive = keepalive
+        self.deaf = False
         self.heard = now
         self._pinged: float | None = None
 
     def deadline(self) -> float | None:
         """Tell when ``tick`` has something to do, in seconds; ``None`` if it never has."""
         interval, timeout = self.keepalive.interval, self.keepalive.timeout
-        if self.heard is not None:
-            return None if interval is None else self.heard + interval
-        if timeout is None or self._pinged is None:
-            return None
-        return self._pinged + timeout
+        since, patience = self.heard, interval
+        if since is None:
+            since = self._pinged
+            if not self.deaf:
+                patience = timeout
+        return None if since is None or patience is None else since + patience
 
     def tick(self, now: float, ping: Callable[[], None]) -> bool:
         """Do what is due.
@@ -77,7 +81,7 @@ class KeepaliveTimer:
         deadline = self.deadline()
         if deadline is None or now < deadline:
             return False
-        if self.heard is None:
+        if self.heard is None and not self.deaf:
             return True
         self.heard, self._pinged = None, now
         ping()

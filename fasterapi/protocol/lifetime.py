@@ -52,7 +52,6 @@ class Lifetime(Sending):
         elif (
             self.state is State.OPEN
             and self._timer is not None
-            and self._reading
             and self._timer.tick(now, self._keepalive_ping)
         ):
             self._fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout", events)
@@ -62,7 +61,7 @@ class Lifetime(Sending):
         """Tell when to call ``tick``, in seconds; ``None``: no need to. A past time means soon."""
         if self._unarmed:
             return self._now
-        if self.state is State.OPEN and self._timer is not None and self._reading:
+        if self.state is State.OPEN and self._timer is not None:
             return self._timer.deadline()
         return self._deadline
 
@@ -71,14 +70,16 @@ class Lifetime(Sending):
         """Whether anybody reads the transport; set it to False while nobody does.
 
         The silence of that time is not held against the peer: keepalive begins anew when reading
-        goes on.
+        goes on. It is pinged meanwhile, so that the transport may find that it is gone.
         """
         return self._reading
 
     @reading.setter
     def reading(self, value: bool) -> None:
-        if value and not self._reading and self._timer is not None and self.state is State.OPEN:
-            self._unarmed = True
+        if self._timer is not None:
+            self._timer.deaf = not value
+            if value and not self._reading and self.state is State.OPEN:
+                self._unarmed = True
         self._reading = value
 
     # ------------------------------------------------------------------------------- the end

@@ -206,6 +206,8 @@ class SyncWebSocket(BlockingSession):
     def ping(self, payload: bytes | str | None = None, timeout: float | None = None) -> float:
         """Send a ping and wait for its pong.
 
+        No pong is read while more than ``Limits.receive_high_water`` waits for ``receive``.
+
         Args:
             payload: 0 to 125 bytes; by default one that no other ping has.
             timeout: Seconds to wait; ``None``: until the connection closes.

@@ -521,7 +521,7 @@ def test_silence_is_answered_with_a_ping_and_then_with_a_close() -> None:
     assert connection.tick(0.0) == []
     assert connection.next_deadline() == 20.0
     connection.reading = False
-    assert connection.next_deadline() is None
+    assert connection.next_deadline() == 20.0
     connection.reading = True
     connection.tick(0.0)
     assert connection.tick(20.0) == []

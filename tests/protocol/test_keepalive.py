@@ -18,7 +18,7 @@ from fasterapi.protocol import (
 )
 from fasterapi.protocol.keepalive import KeepaliveTimer, PingBook
 
-from .wire import Peer, closes, connect, payloads
+from .wire import PING, Peer, closes, connect, payloads
 
 
 def test_the_defaults_are_those_of_the_limits() -> None:
@@ -212,8 +212,11 @@ def test_silence_is_not_held_against_a_peer_that_nobody_reads_from(pinged: bool)
         connection.tick(120.0)
         connection.data_to_send()
     connection.reading = False
-    assert connection.next_deadline() is None
-    assert connection.tick(1000.0) == []
+    assert connection.next_deadline() == (140.0 if pinged else 120.0)
+    for now in 140.0, 160.0, 1000.0:  # it is pinged, though: its system may know that it is gone
+        assert connection.tick(now) == []
+        assert [first for first, _ in payloads(connection.data_to_send())] == [0x80 | PING]
+        assert connection.next_deadline() == now + 20
     connection.reading = True
     assert connection.next_deadline() == 1000.0  # soon: it has not been told the time
     assert connection.tick(2000.0) == []
