@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..app.log import server as log
+from .stream import limit_silence
 
 if TYPE_CHECKING:
     from ..app import App
@@ -153,9 +154,9 @@ def set_tcp_options(listener: Any, write_timeout: float) -> None:
     """Set options on a listening socket; every connection that it accepts inherits them."""
     if listener.family not in (socket.AF_INET, socket.AF_INET6):
         return
-    options = dict(_KEEPALIVE_OPTIONS, TCP_USER_TIMEOUT=int(write_timeout * 1000))
+    limit_silence(listener, write_timeout)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in options.items():
+    for name, value in _KEEPALIVE_OPTIONS.items():
         if hasattr(socket, name):
             listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from ..limits import DEFAULT_LIMITS
 
-__all__ = ["LONGEST_WAIT", "ByteStream", "SocketStream", "keep_alive"]
+__all__ = ["LONGEST_WAIT", "ByteStream", "SocketStream", "keep_alive", "limit_silence"]
 
 _AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 _PUSH_SIZE = 1 << 18
@@ -92,6 +92,17 @@ def keep_alive(sock: Any) -> None:
         for name, value in _KEEP_ALIVE:
             if hasattr(socket, name):
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def limit_silence(sock: Any, seconds: float) -> None:
+    """Have the system end a TCP connection whose peer acknowledges nothing for so long.
+
+    Args:
+        sock: A socket; one that listens hands it on to those that it accepts.
+        seconds: Since the oldest byte that waits to be acknowledged.
+    """
+    if sock.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_USER_TIMEOUT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
 
 
 def _nobody_watches() -> None:
@@ -284,6 +295,12 @@ class SocketStream:
     def keep_alive(self) -> None:
         """Have the system notice a peer that is gone without a word, for who can't ask it."""
         keep_alive(self._socket)
+
+    def limit_writes(self, seconds: float) -> None:
+        """Set ``write_timeout``, and have the system go by it as well; for a server."""
+        self.write_timeout = seconds
+        with suppress(OSError):  # it is gone already
+            limit_silence(self._socket, seconds)
 
     def shut_write(self) -> None:
         """End our half of the connection; the peer may go on."""

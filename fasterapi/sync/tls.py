@@ -11,6 +11,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from .stream import SocketStream
@@ -48,8 +49,6 @@ class TLSStream(SocketStream):
             self._incoming, self._outgoing, server_side=server_side, server_hostname=server_hostname
         )
         self.corks = False
-        self.rest = stream.rest
-        self.write_timeout = stream.write_timeout
 
     def handshake(self, timeout: float) -> None:
         """Agree on keys with the peer.
@@ -119,6 +118,28 @@ class TLSStream(SocketStream):
         if pieces or ended:
             return b"".join(pieces)
         return None
+
+    @property
+    def rest(self) -> Callable[[], object]:
+        """Has the watcher look at the session."""
+        return self._stream.rest
+
+    @rest.setter
+    def rest(self, rest: Callable[[], object]) -> None:
+        self._stream.rest = rest
+
+    @property
+    def write_timeout(self) -> float:
+        """Seconds that the peer has to take a byte while some wait."""
+        return self._stream.write_timeout
+
+    @write_timeout.setter
+    def write_timeout(self, seconds: float) -> None:
+        self._stream.write_timeout = seconds
+
+    def limit_writes(self, seconds: float) -> None:
+        """Set ``write_timeout``, and have the system go by it as well; for a server."""
+        self._stream.limit_writes(seconds)
 
     @property
     def waiting(self) -> int:

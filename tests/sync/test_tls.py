@@ -125,6 +125,19 @@ def test_closing_wakes_whoever_reads(contexts: Contexts) -> None:
     assert result == [b""]
 
 
+def test_how_long_a_peer_may_take_is_the_other_streams(contexts: Contexts) -> None:
+    """From a bug: the write timeout of a route did nothing over TLS."""
+    with established(contexts) as (stream, _):
+        stream.limit_writes(0.02)
+        stream.write_timeout = stream.write_timeout / 2
+        stream.rest = int
+        assert stream._stream.rest is stream.rest is int
+        while stream.send_now(bytes(100_000)):
+            pass
+        with pytest.raises(TimeoutError, match=r"\(0\.01 s\)"):
+            stream.wait_writable()
+
+
 def test_what_is_no_tls_is_refused(contexts: Contexts) -> None:
     with socket_pair() as (ours, theirs):
         theirs.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
