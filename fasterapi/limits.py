@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 __all__ = [
     "DEFAULT_LIMITS", "FREE_BURST", "H2_SPAN", "INFLATING_READ", "MAX_BURST", "MAX_FORWARDED_HEAD",
     "MAX_FORWARDED_HEADERS", "MAX_HEADER_LIST", "MAX_INTERIM_RESPONSES", "MAX_OPEN_PINGS",
-    "MAX_REFUSAL", "MAX_RETRY_DELAY", "MAX_UNREAD_EVENTS", "MESSAGE_OVERHEAD",
+    "MAX_REFUSAL", "MAX_REFUSED", "MAX_RETRY_DELAY", "MAX_UNREAD_EVENTS", "MESSAGE_OVERHEAD",
     "MIN_RETRY_DELAY", "REFUSAL_TIMEOUT", "SMALL_FRAGMENT", "STEADY_TIME", "STREAM_PIECE", "Limits",
 ]  # fmt: skip
 
@@ -55,6 +55,10 @@ and not the request alone, unless ``Limits.max_head_size`` is larger. As in h2."
 
 MAX_UNREAD_EVENTS = 64
 """Events of a generator in a WSGI server that may wait for its client; behind them it waits."""
+
+MAX_REFUSED = 1000
+"""Connections that the server of threads tells at a time why it refuses them; of more it just hangs
+up, for each costs a descriptor until its client has hung up as well."""
 
 MAX_OPEN_PINGS = 64
 """Pings of ours that may wait for a pong; older ones are forgotten."""

@@ -31,6 +31,7 @@ from ..app.responses import error_response
 from ..app.routing import RouteKind
 from ..errors import ConnectionClosed
 from ..http import HTTP1Connection
+from ..limits import Limits
 from ..protocol.flow import WriteProgress
 from ..protocol.http import Request, Response
 from .carrier import WebSocketCarrier
@@ -241,7 +242,7 @@ class Connection(BlockingWriter[SocketStream]):
         if request.method == "HEAD":
             self.respond(session._response())
             return
-        self._stream.write_timeout = match.route.options.limits.write_timeout
+        self._go_by(match.route.options.limits)
         self._look_after(session)
         value, error = run_in_thread(match, session, request)
 
@@ -251,7 +252,13 @@ class Connection(BlockingWriter[SocketStream]):
 
         self._conclude(match, request, end, value, error)
         self._look_after(None)
-        self._stream.write_timeout = self._limits.write_timeout
+        self._go_by(self._limits)
+
+    def _go_by(self, limits: Limits) -> None:
+        """Give the client the time of these limits to take what is written."""
+        with self._lock:
+            self._progress = WriteProgress(limits)
+            self._stream.limit_writes(limits.write_timeout)
 
     def _call_websocket(self, match: Match, request: Request) -> None:
         session = SyncWebSocket(
@@ -295,6 +302,7 @@ class Connection(BlockingWriter[SocketStream]):
     def _attach(self, websocket: SyncWebSocket) -> None:
         """Give the socket to a WebSocket whose handshake is accepted."""
         server = self.server
+        self._go_by(websocket._limits)
         with self._lock:
             self.carrier = WebSocketCarrier(
                 websocket,
@@ -363,9 +371,10 @@ class Connection(BlockingWriter[SocketStream]):
         return self._request
 
     def _answerable(self) -> Request:
+        request = self._alive()  # or what spoke HTTP may be gone
         if self.server.stopping:
             self._h1.close_after_response()
-        return self._alive()
+        return request
 
     def _log(self, request: Request, response: Response) -> None:
         if self.server.access_log:
@@ -491,18 +500,19 @@ class Connection(BlockingWriter[SocketStream]):
 
     def stop(self) -> None:
         """Say goodbye, for the server stops. Never blocks."""
-        with suppress(ConnectionClosed):
-            session = self._session
-            if self.carrier is not None:
-                self.carrier.websocket.shut_down()
-            elif isinstance(session, SyncSSEConnection):
-                self._h1.close_after_response()
-                session._end()
+        with self._lock:  # the handler may be about to accept
+            session = self.carrier.websocket if self.carrier is not None else self._session
+            if self.carrier is not None or self._leave_by is not None:
+                pass
             elif session is not None:
                 self._h1.close_after_response()
-                session.shut_down()
-            elif self._leave_by is None and self._h1.resting and not self._stream.has_arrived():
+            elif self._h1.resting and not self._stream.has_arrived():
                 self._stream.end_reading()  # its thread waits for what need not come any more
+        with suppress(ConnectionClosed):
+            if isinstance(session, SyncSSEConnection):
+                session._end()
+            elif session is not None:
+                session.shut_down()
         self.server.watcher.touch(self)
 
     def cut(self) -> None:

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, Self
 from ..app.calls import refuse
 from ..app.log import server as log
 from ..app.responses import error_response
+from ..limits import MAX_REFUSED
+from ..protocol.http import Response
 from .connection import Connection
 from .listener import Listener
 from .listening import DateField, ServerBase, client_name, set_tcp_options
@@ -69,6 +71,7 @@ class Server(ServerBase):
         self.context = copy_context()
         self.connections: set[Connection] = set()
         self.working: set[Connection] = set()
+        self._refused: set[Connection] = set()  # and are being told so
         self.watcher = Watcher(self.clock)
         self._changed = threading.Condition()
         self._listeners: list[Listener] = []
@@ -88,12 +91,15 @@ class Server(ServerBase):
             OSError: If the address can't be listened on.
             TypeError: If the app's lifespan, or a route, needs an event loop.
         """
-        check_app(self.app)
-        self._lifespan.enter_context(self.app.sync_lifespan_context())
+        if self.watcher.closed:  # an earlier start has failed
+            self.watcher = Watcher(self.clock)
         try:
+            check_app(self.app)
+            self._lifespan.enter_context(self.app.sync_lifespan_context())
             sockets = self._bind()
         except BaseException:
             self._lifespan.close()
+            self.watcher.close()
             raise
         self._listeners = [
             Listener(sock, self.watcher, self.clock, self._accept) for sock in sockets
@@ -114,12 +120,15 @@ class Server(ServerBase):
         self._remove_file()
         try:
             for connection in self._snapshot():
-                connection.stop()
+                try:
+                    connection.stop()
+                except Exception as error:  # noqa: BLE001  # the others are told all the same
+                    log.error("%s was not told of the end", connection.client, exc_info=error)
             self._wait_idle(self._grace if grace is None else grace)
             self._cut()
         finally:
             self.watcher.close()
-            for connection in self._snapshot():
+            for connection in [*self._snapshot(), *self._refused]:
                 connection.release()
             self.pool.close()
             self._lifespan.close()
@@ -149,6 +158,7 @@ class Server(ServerBase):
         """Note that a connection is gone."""
         with self._changed:
             self.connections.discard(connection)
+            self._refused.discard(connection)
             self._changed.notify_all()
 
     def finished(self, connection: Connection) -> None:
@@ -188,11 +198,12 @@ class Server(ServerBase):
         limits = self.app.limits
         if self.stopping:
             fields = [("Retry-After", "1")]
-            connection.refuse(error_response(503, "shutting down", headers=fields))
+            self._refuse(connection, error_response(503, "shutting down", headers=fields))
             return
         if len(self.connections) >= limits.max_connections:
             limit = limits.max_connections
-            connection.refuse(refuse(client, "too many connections", "max_connections", limit))
+            response = refuse(client, "too many connections", "max_connections", limit)
+            self._refuse(connection, response)
             return
         with self._changed:
             self.connections.add(connection)
@@ -201,7 +212,15 @@ class Server(ServerBase):
             self.forget(connection)
             self.finished(connection)
             size = self.pool.size
-            connection.refuse(refuse(client, "all threads are busy", "max_threads", size))
+            self._refuse(connection, refuse(client, "all threads are busy", "max_threads", size))
+
+    def _refuse(self, connection: Connection, response: Response) -> None:
+        """Say why there is no service, unless too many are being told; in the watcher's thread."""
+        if len(self._refused) >= MAX_REFUSED:
+            connection.release()
+            return
+        self._refused.add(connection)
+        connection.refuse(response)
 
     def _snapshot(self) -> list[Connection]:
         with self._changed:

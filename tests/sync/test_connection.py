@@ -7,7 +7,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from fasterapi import App, ConnectionClosed, Limits, SyncSSEConnection, SyncWebSocket
+from fasterapi.app.responses import error_response
 from fasterapi.sync import Server, serve
 
 from .pairs import SECONDS, wait_until
@@ -131,6 +134,47 @@ def test_a_reader_that_takes_nothing_is_cut_off() -> None:
         client.sendall(GET % b"/flood")
         wait_until(lambda: stage.notes)
         wait_until(lambda: not server.connections)
+
+
+@pytest.mark.parametrize("path", ["/slow/events", "/slow/ws"])
+def test_a_route_may_give_its_readers_more_time(path: str) -> None:
+    stage = Stage(write_timeout=0.1)
+    slow = Limits(write_timeout=30)
+
+    @stage.app.sse("/slow/events", limits=slow)
+    def events(sse: SyncSSEConnection) -> None:
+        sse.send("first")
+        stage.gate.wait(SECONDS)
+
+    @stage.app.websocket("/slow/ws", limits=slow)
+    def ws(ws: SyncWebSocket) -> None:
+        ws.send("first")
+        stage.gate.wait(SECONDS)
+
+    with stage.serving() as (server, client):
+        ask = GET % b"/slow/events" if path.endswith("events") else HANDSHAKE
+        client.sendall(ask.replace(b" /ws ", b" /slow/ws "))
+        read_until(client, b"first")
+        (connection,) = server.connections
+        owner = connection.carrier or connection
+        assert owner._progress._limits.write_timeout == connection._stream.write_timeout == 30
+        sock = connection._stream._socket
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
+
+
+def test_a_stop_beside_a_handler_that_accepts() -> None:
+    """From a bug: what spoke HTTP was gone when the stop, or the answer to it, looked for it."""
+    stage = Stage()
+    stage.gate.set()
+    with stage.serving() as (server, client):
+        client.sendall(HANDSHAKE)
+        read_until(client, b"hello")
+        (connection,) = server.connections
+        wait_until(lambda: connection.carrier)
+        server.stopping = True
+        with pytest.raises(ConnectionClosed):
+            connection.respond(error_response(503))
+        server.stopping = False
 
 
 def test_an_idle_connection_is_closed_in_the_end() -> None:

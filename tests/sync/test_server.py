@@ -25,12 +25,14 @@ from fasterapi import (
     HTTPError,
     Limits,
     Request,
+    Response,
     SSEResponse,
     SyncSSEConnection,
     SyncWebSocket,
     WebSocket,
 )
 from fasterapi.sync import Server, serve
+from fasterapi.sync.connection import Connection
 
 from .pairs import SECONDS, wait_until
 
@@ -196,6 +198,64 @@ def test_an_address_in_use() -> None:
         with pytest.raises(OSError, match="in use"):
             server.start()
     assert log == ["starts", "stops"]
+
+
+def test_what_does_not_start_keeps_nothing() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        server = serve(App(), port=taken.getsockname()[1])
+        with pytest.raises(OSError, match="in use"):
+            server.start()
+        assert server.watcher.closed
+    with server:  # the address is free now
+        assert refused(server.url)[0] == 404
+
+
+def test_who_is_refused_is_gone_with_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fasterapi.sync.server.MAX_REFUSED", 2)
+    told: list[Connection] = []
+    refuse = Connection.refuse
+
+    def note(connection: Connection, response: Response) -> None:
+        told.append(connection)
+        refuse(connection, response)
+
+    monkeypatch.setattr(Connection, "refuse", note)
+    with serve(App(limits=Limits(max_connections=1)), port=0) as server, dial_raw(server):
+        wait_until(lambda: server.connections)
+        clients = [dial_raw(server) for _ in range(3)]
+        for client in clients[:2]:
+            assert client.recv(100).startswith(b"HTTP/1.1 503 ")
+        assert clients[2].recv(100) == b""
+        assert server._refused == set(told)
+    assert [connection.fileno() for connection in told] == [-1, -1]
+    for client in clients:
+        client.close()
+
+
+def test_one_that_fails_at_the_end_harms_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed: list[Connection] = []
+    stop = Connection.stop
+
+    def fail_once(connection: Connection) -> None:
+        if failed:
+            stop(connection)
+        else:
+            failed.append(connection)
+            raise AttributeError("meant to")
+
+    monkeypatch.setattr(Connection, "stop", fail_once)
+    with serve(App(), port=0) as server:
+        clients = [dial_raw(server) for _ in range(2)]
+        wait_until(lambda: len(server.connections) == 2)
+        server.stop(grace=0)
+        for client in clients:
+            assert client.recv(100) == b""
+            client.close()
+    assert "was not told of the end" in caplog.text
 
 
 def test_the_lifespan_runs_around_it_all() -> None:
