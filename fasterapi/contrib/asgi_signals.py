@@ -19,6 +19,17 @@ __all__ = ["StopSignals"]
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+_Handler = Callable[[int, FrameType | None], Any]
+_previous: dict[int, _Handler] = {}  # whom ours stands in front of: one for all, or they chain
+_listening: list[StopSignals] = []
+
+
+def _take(number: int, frame: FrameType | None) -> None:
+    for signals in tuple(_listening):
+        signals.tell()
+    _previous[number](number, frame)
+
+
 class StopSignals:
     """Calls back, in a loop, when the process is asked to stop; the server's own handler follows.
 
@@ -34,28 +45,28 @@ class StopSignals:
         self._loop = loop
         self._stop = stop
         self._users = 0
-        self._previous: dict[int, Callable[[int, FrameType | None], Any]] = {}
 
     def __enter__(self) -> None:
         """Listen, as long as one of those who asked for it is inside."""
         self._users += 1
         if self._users == 1 and threading.current_thread() is threading.main_thread():
+            _listening.append(self)
             for number in _SIGNALS:
                 handler = signal.getsignal(number)
-                if callable(handler):
-                    self._previous[number] = handler
-                    signal.signal(number, self._take)
+                if callable(handler) and number not in _previous:
+                    _previous[number] = handler
+                    signal.signal(number, _take)
 
     def __exit__(self, *exc_info: object) -> None:
-        """Listen no more, unless somebody has put another handler in front."""
+        """Listen no more; behind a handler that somebody has put in front, ours passes on."""
         self._users -= 1
-        if not self._users:
-            previous, self._previous = self._previous, {}
-            for number, handler in previous.items():
-                if signal.getsignal(number) == self._take:
-                    signal.signal(number, handler)
+        if not self._users and self in _listening:
+            _listening.remove(self)
+            if not _listening:
+                for number in [n for n in _previous if signal.getsignal(n) is _take]:
+                    signal.signal(number, _previous.pop(number))
 
-    def _take(self, number: int, frame: FrameType | None) -> None:
+    def tell(self) -> None:
+        """Call back, in the loop."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stop)
-        self._previous[number](number, frame)
