@@ -45,7 +45,7 @@ class StreamTransport(asyncio.Transport):
         self._loop = owner.server.loop
         self._protocol: asyncio.Protocol
         self._reading = True
-        self._held: list[bytes] = []  # came while reading was paused; a window bounds it
+        self._held = bytearray()  # came while reading was paused; a window bounds it
         self._eof = False  # so did the peer's end
         self._resuming = False
         self._paused = False  # the protocol was asked to write no more
@@ -58,7 +58,7 @@ class StreamTransport(asyncio.Transport):
     def feed(self, data: bytes) -> None:
         """Hand on data, or keep it while reading is paused."""
         if self._held or not self._reading:
-            self._held.append(data)
+            self._held += data
         elif not self._lost:
             self.stream.consumed(len(data))
             self._protocol.data_received(data)
@@ -104,8 +104,9 @@ class StreamTransport(asyncio.Transport):
 
     def _deliver(self) -> None:
         self._resuming = False
-        while self._held and self._reading and not self._lost:
-            data = self._held.pop(0)
+        if self._held and self._reading and not self._lost:
+            data = bytes(self._held)
+            self._held.clear()
             self.stream.consumed(len(data))
             self._protocol.data_received(data)
         if self._eof and not self._held and self._reading and not self._lost:

@@ -115,7 +115,8 @@ class FrameGate:
                 except ConnectionFault:
                     yield view[first:at]
                     raise
-                if self._swallowed is not None:
+                if self._swallowed is not None or view[at + 3] == _Kind.RST_STREAM:
+                    # h2 takes a piece as a whole: what came before a reset is answered before it.
                     yield view[first:at]
                     first = at
             size = min(self._left, len(view) - at)

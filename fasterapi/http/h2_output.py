@@ -108,8 +108,11 @@ class Output:
             self._blocked[stream.number] = stream
             stream.progress.update(stream.queued, now, stream.sent)
             return
-        data, last = stream.take(min(window, _FRAME))
-        self._h2.send_data(stream.number, data, end_stream=last)
+        data, last = stream.take(max(0, min(window, _FRAME)))
+        if data:
+            self._h2.send_data(stream.number, data, end_stream=last)
+        else:  # the end alone takes no window, and a window may be below zero (section 6.9.2)
+            self._h2.end_stream(stream.number)
         self.collect()
         self._gate.count_sent()
         self.note_progress(stream)

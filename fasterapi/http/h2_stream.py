@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HTTP2Stream"]
 
-_OF_A_CONNECTION = frozenset({"connection", "keep-alive", "proxy-connection", "upgrade"})
+_OF_A_CONNECTION = frozenset({"connection", "keep-alive", "proxy-connection", "te", "upgrade"})
 """Fields that HTTP/1.1 sends for the connection's sake, and HTTP/2 must not (section 8.2.2)."""
 
 

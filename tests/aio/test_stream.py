@@ -100,7 +100,7 @@ def test_what_comes_while_reading_is_paused_is_kept_in_order(run: Runner) -> Non
         assert notes.told == [], "never from within the call"
         transport.resume_reading()
         await turns()
-        assert notes.told == [b"one", b"two", "eof"]
+        assert notes.told == [b"onetwo", "eof"]
         assert transport.is_reading()
         assert transport.can_write_eof()
 
@@ -117,10 +117,12 @@ def test_reading_that_is_paused_again_in_between(run: Runner) -> None:
         transport.resume_reading()
         notes.paused_after_each = transport
         await turns()
-        assert notes.told == [b"one"]
+        assert notes.told == [b"onetwo"]
+        await tunnel.send(b"three")
+        assert notes.told == [b"onetwo"]
         transport.resume_reading()
         await turns()
-        assert notes.told == [b"one", b"two"]
+        assert notes.told == [b"onetwo", b"three"]
 
     try_out(run, case)
 
