@@ -177,6 +177,16 @@ class WebSocketProtocol(WebSocketChannel):
     def _end(self) -> None:
         if self._unread is None:
             super()._end()
+        else:
+            # What is unread is still the handler's to take; who sends, or waits, learns of the end.
+            self._paused = True
+            self.websocket._release()
+
+    def settle(self) -> None:
+        """See to the end, and to that of a read whose handler takes no more of it."""
+        if self.lost and self._unread is not None:
+            self.resume_reading()
+        super().settle()
 
     def resume_reading(self) -> None:
         """The handler has caught up."""
@@ -217,9 +227,6 @@ class WebSocketProtocol(WebSocketChannel):
         connection = self.connection
         if connection.state is OPEN:
             if self._paused:
-                return
-            if self.lost:  # while steps of a long read are still taken
-                connection.data_to_send()
                 return
             if connection.queued >= _LONG and self.server.gathers:
                 self.transport.writelines(connection.pieces_to_send())

@@ -115,7 +115,12 @@ class Host:
     def _flush(self) -> None:
         corked, self._corked = self._corked, []
         for channel in corked:
-            channel.uncork()
+            try:
+                channel.uncork()
+            except Exception as error:  # noqa: BLE001  # one connection's fault is not its neighbours'
+                text = "a connection failed while it was written to"
+                self.loop.call_exception_handler({"message": text, "exception": error})
+                channel.transport.abort()
 
     def replace(self, old: Channel, new: Channel) -> None:
         """Note that a connection has become a WebSocket."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from ..app.websocket import Received, WebSocketBase
 from ..errors import ConcurrentReceive, ConnectionClosed, LocalProtocolError
 from ..limits import FREE_BURST, MAX_BURST, MESSAGE_OVERHEAD
+from ..protocol.connection import WebSocketConnection
 from ..protocol.events import Event, Fragment
 from ..protocol.headers import HeaderPairs
 from ..protocol.prepared import PreparedMessage
@@ -340,7 +341,7 @@ class WebSocket(WebSocketBase):
 
     def _send_prepared(self, message: PreparedMessage) -> bool:
         channel = self._channel
-        if channel is None or not self._takes_prepared():
+        if channel is None or channel.lost or not self._takes_prepared():
             return False
         if channel._paused:
             self._check_buffer()
@@ -356,6 +357,8 @@ class WebSocket(WebSocketBase):
 
     def _check_buffer(self) -> None:
         channel = self._channel
+        if channel is not None and channel.lost:
+            raise self._closed_error()
         if channel is not None and channel._paused and self._connection is not None:
             channel.check_buffer(self._connection.queued)
             if channel.aborted:
@@ -437,8 +440,14 @@ class WebSocket(WebSocketBase):
         channel = self._channel
         return channel is not None and self.response is not None and not channel.lost
 
+    def _sendable(self) -> WebSocketConnection:
+        if self._channel is not None and self._channel.lost:
+            raise self._closed_error()
+        return super()._sendable()
+
     def _closing(self) -> Awaitable[None]:
-        if self._ending and not self._lingering:
+        lost = self._channel is not None and self._channel.lost
+        if lost or (self._ending and not self._lingering):
             return self._server.done
         waiter = self._server.loop.create_future()
         self._close_waiters = [*(self._close_waiters or ()), waiter]

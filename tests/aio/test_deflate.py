@@ -265,13 +265,17 @@ def test_others_are_served_between_bombs_that_nobody_waits_with(run: Runner) -> 
     run(main())
 
 
-def test_what_is_sent_to_a_client_that_is_gone_is_not_kept(run: Runner) -> None:
+def test_nothing_can_be_sent_to_a_client_that_is_gone(run: Runner) -> None:
     async def main() -> None:
         class Echo:
             def on_message(self, ws: WebSocket, message: bytes) -> None:
-                ws.send(message, compress=False)
                 buffered.append(ws.buffered)
+                try:
+                    ws.send(message, compress=False)
+                except ConnectionClosed as closed:
+                    codes.append(closed.code)
 
+        codes: list[int] = []
         buffered: list[int] = []
         app = App(limits=LIMITS)
         app.websocket("/")(Echo)
@@ -281,6 +285,50 @@ def test_what_is_sent_to_a_client_that_is_gone_is_not_kept(run: Runner) -> None:
         client.transport.lose()
         await until(lambda: len(buffered) == COUNT)
         assert max(buffered) < 25 * SIZE
+        assert codes[-1] == 1006
         await turns(20)
 
     run(main())
+
+
+class Feed:
+    """Sends, and never takes a message."""
+
+    code = 0
+
+    async def __call__(self, ws: WebSocket) -> None:
+        self.ws = ws
+        await ws.accept()
+        try:
+            while ws.is_open():
+                await ws.send("tick")
+                await asyncio.sleep(0)
+        except ConnectionClosed as closed:
+            self.code = closed.code
+
+
+class Waiter(Feed):
+    """Waits for the end, and never takes a message."""
+
+    async def __call__(self, ws: WebSocket) -> None:
+        self.ws = ws
+        await ws.accept()
+        await ws.wait_closed()
+        self.code = 1006
+
+
+@pytest.mark.parametrize("kind", [Feed, Waiter])
+def test_whoever_takes_no_message_learns_of_the_end_all_the_same(
+    run_everywhere: Runner, kind: type[Feed]
+) -> None:
+    async def main() -> None:
+        handler = kind()
+        net, client = await bombed(handler)
+        assert handler.ws._inbox.full
+        await client.leave()
+        await until(lambda: handler.code == 1006)
+        await turns(COUNT + 20)
+        assert not net.server.calls
+        assert handler.ws.close_code == 1006
+
+    run_everywhere(main())
