@@ -151,7 +151,7 @@ class Wire:
     async def delivered(self) -> None:
         """Wait until the server has read what was sent, or does not read."""
         await asyncio.sleep(0)
-        while self._is_delivering():  # noqa: ASYNC110  # a read a turn, and nobody to wake us
+        while self._scheduled and self._is_delivering():  # noqa: ASYNC110  # a read a turn
             await asyncio.sleep(0)
 
     def close(self) -> None:
@@ -196,6 +196,21 @@ class Wire:
         return over and not self.ended and not transport.buffer
 
     def _deliver(self, data: bytes | None) -> None:
+        """Hand on one read; a protocol that fails loses its connection, as with asyncio's own."""
+        try:
+            self._hand_on(data)
+        except Exception as error:  # noqa: BLE001  # reported, where asyncio reports it
+            self.server.loop.call_exception_handler(
+                {
+                    "message": "Fatal error: the protocol failed to take what was received",
+                    "exception": error,
+                    "transport": self.transport,
+                    "protocol": self.transport.protocol,
+                }
+            )
+            self.transport.lose(error)
+
+    def _hand_on(self, data: bytes | None) -> None:
         protocol = self.transport.protocol
         if data is not None:
             protocol.data_received(data)

@@ -90,6 +90,41 @@ def test_reads_arrive_one_by_one_and_only_while_the_server_reads() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("verb", ["data_received", "eof_received"])
+def test_a_protocol_that_fails_loses_its_connection(verb: str) -> None:
+    """From a bug: what it had not taken was waited for without an end."""
+
+    class Failing(asyncio.Protocol):
+        def data_received(self, data: bytes) -> None:
+            if verb == "data_received":
+                raise RuntimeError("meant to")
+
+        def eof_received(self) -> bool:
+            raise RuntimeError("meant to")
+
+        def connection_lost(self, error: Exception | None) -> None:
+            ends.append(error)
+
+    ends: list[Exception | None] = []
+
+    async def scenario(server: MemoryServer) -> None:
+        reports: list[dict[str, Any]] = []
+        server.loop.set_exception_handler(lambda _, report: reports.append(report))
+        wire = Wire(server)
+        http = wire.transport.get_protocol()
+        wire.transport.set_protocol(Failing())
+        wire.send(b"a", b"b")
+        wire.send_eof()
+        await wire.delivered()
+        await until(lambda: ends)
+        assert wire.lost
+        assert [str(end) for end in ends] == ["meant to"]
+        assert reports[0]["exception"] is ends[0]
+        http.connection_lost(None)
+
+    run(scenario)
+
+
 def test_a_wire_ends_behind_what_it_carries() -> None:
     async def scenario(server: MemoryServer) -> None:
         wire = Wire(server, peername=("192.0.2.1", 1))
