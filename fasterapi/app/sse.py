@@ -123,8 +123,8 @@ class SSEBase:
     def _start(self) -> None:
         """Write the head of the response, once."""
         if not self._started:
-            self._started = True
             self._exchange.start_stream(self._response())
+            self._started = True  # not earlier: another thread may be about to send
 
     def _response(self) -> Response:
         given = {name.lower() for name, _ in self._headers}

@@ -60,6 +60,25 @@ class Stream:
         )
 
 
+def test_two_threads_send_the_first_event() -> None:
+    """From a bug: the second one's overtook the head of the response."""
+    stream = Stream()
+    exchange = stream.exchange
+    start = exchange.start_stream
+
+    def slowly(response: Response) -> None:
+        other.start()
+        other.join(0.05)  # it waits, or is too quick
+        start(response)
+
+    other = threading.Thread(target=stream.sse.send, args=["second"])
+    exchange.start_stream = slowly  # type: ignore[method-assign]
+    stream.sse.send("first")
+    other.join(10)
+    assert exchange.calls[0] == "start"
+    assert sorted(exchange.calls[1:]) == [b"data: first\n\n", b"data: second\n\n"]
+
+
 @pytest.fixture
 def stream() -> Stream:
     return Stream()
