@@ -253,12 +253,18 @@ class Host:
         )
 
     async def settle(self) -> None:
-        """Let the loop turn until nothing is under way any more, or for 2,000 turns."""
+        """Let the loop turn until nothing is under way any more, or for 2,000 turns.
+
+        A handler that is on its way from one ``await`` to the next counts, where the loop tells:
+        asyncio's own keeps a list of what it is about to call.
+        """
         quiet = 0
+        loop = asyncio.get_running_loop()
         for _ in range(_MOST_TURNS):
             before = self._activity
             await asyncio.sleep(0)
-            quiet = quiet + 1 if before == self._activity else 0
+            busy = before != self._activity or bool(getattr(loop, "_ready", ()))
+            quiet = 0 if busy else quiet + 1
             if quiet == _QUIET_TURNS:
                 break
 

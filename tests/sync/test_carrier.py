@@ -218,6 +218,26 @@ def test_what_a_peer_said_before_it_left_is_read_though_writing_fails(
         assert one.ended == ["over"]
 
 
+def test_the_descriptor_is_kept_until_its_reader_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system may give its number away, and the reader would read another's bytes."""
+    with line() as one:
+
+        def recv(stream: SocketStream, size: int, timeout: float | None = None) -> bytes:
+            monkeypatch.undo()
+            one.ws.lose()
+            one.turn(3)
+            assert stream.fileno() >= 0
+            assert one.ended == []
+            return stream.recv(size, timeout)
+
+        monkeypatch.setattr(SocketStream, "recv", recv)
+        with pytest.raises(ConnectionClosed):
+            one.ws.receive()
+        one.turn()
+        assert one.stream.fileno() == -1
+        assert one.ended == ["over"]
+
+
 def test_answers_are_written_together_when_the_handler_waits() -> None:
     with line() as one:
         one.say("a", "b", "c")

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fasterapi import App, ServerSentEvent
+from fasterapi import App, ServerSentEvent, SSEConnection
 from fasterapi.testing import AsyncTestClient, ClockedLoop, Refused, StreamEnded, TestClient
 
 from .application import STREAM_CRASHES, STREAMS, Crash
@@ -54,6 +54,24 @@ def test_sleep_goes_by_the_clock(c: TestClient) -> None:
             stream.receive(timeout=0.001)
         c.clock.advance(121.5)
         assert [stream.receive().data for _ in range(3)] == ["8", "9", "10"]
+
+
+@pytest.mark.parametrize("turns", [0, 11, 12, 50])
+def test_a_handler_may_take_its_turns_between_two_deadlines(turns: int) -> None:
+    """From a bug: the clock went on while a handler was still on its way to the next deadline."""
+    app = App()
+
+    @app.sse("/")
+    async def ticks(sse: SSEConnection) -> None:
+        while True:
+            await asyncio.sleep(1)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await sse.send("tick")
+
+    with TestClient(app) as c, c.events("/") as stream:
+        c.clock.advance(5.5)
+        assert stream.body.count(b"tick") == 5
 
 
 def test_silence_is_broken_by_comments(c: TestClient) -> None:
