@@ -25,7 +25,7 @@ from ..app.calls import (
     websocket_arguments,
 )
 from ..app.event_response import EventResponse
-from ..app.log import log_access, log_crash, log_fault
+from ..app.log import log_crash, log_fault
 from ..app.log import server as log
 from ..app.responses import error_response
 from ..app.routing import RouteKind
@@ -34,6 +34,7 @@ from ..http import HTTP1Connection
 from ..limits import Limits
 from ..protocol.flow import WriteProgress
 from ..protocol.http import Request, Response
+from .answering import Answering
 from .carrier import WebSocketCarrier
 from .sse import SyncSSEConnection
 from .stream import SocketStream
@@ -41,7 +42,6 @@ from .styles import refuse_style
 from .tls import TLSStream
 from .watcher import READ, WRITE
 from .websocket import SyncWebSocket
-from .writer import BlockingWriter
 
 if TYPE_CHECKING:
     from .server import Server
@@ -51,11 +51,8 @@ __all__ = ["Connection"]
 _READ_SIZE = 65536
 
 
-class Connection(BlockingWriter[SocketStream]):
+class Connection(Answering):
     """An accepted connection; the ``Exchange`` of its sessions, and ``Watched``.
-
-    Only ``send_data`` waits for room; what the other verbs queue is written out by the connection's
-    thread, for they may be called from any other.
 
     Args:
         server: Whose connection this is.
@@ -82,10 +79,10 @@ class Connection(BlockingWriter[SocketStream]):
         self._stream = SocketStream(sock, write_timeout=self._limits.write_timeout)
         self._stream.rest = partial(server.watcher.touch, self)
         self._progress = WriteProgress(self._limits)
-        self._request: Request | None = None
+        self._request = None
         self._early: Request | None = None  # came while the watcher was reading
-        self._session: SyncSSEConnection | SyncWebSocket | None = None  # of the handler at work
-        self._left = False  # the client went before its event stream ended
+        self._session = None
+        self._left = False
         self._ended = False  # the peer has ended its half
         self._leave_by: float | None = None  # when the peer has to have hung up
         self._over = False
@@ -316,91 +313,6 @@ class Connection(BlockingWriter[SocketStream]):
             del self._h1  # a WebSocket may live long, and has no use for it
         if server.stopping:
             websocket.shut_down()
-
-    # -------------------------------------------------------------------- answers: an Exchange
-
-    def respond(self, response: Response) -> None:
-        """Write a whole response."""
-        with self._lock:
-            request = self._answerable()
-            self._h1.respond(response, now=self.server.clock())
-            self._log(request, response)
-            self._request = None
-            self._write()
-
-    def start_stream(self, response: Response) -> None:
-        """Write the head of a streamed response."""
-        with self._lock:
-            request = self._answerable()
-            self._h1.start_stream(response)
-            self._log(request, response)
-            self._write()
-
-    def send_data(self, data: bytes) -> None:
-        """Write a piece of a streamed body, waiting for room if it is the handler that asks."""
-        with self._lock:
-            self._alive()
-            self._h1.send_data(data)
-            written = self._write()
-        if not written and not self.server.watcher.is_current():
-            self.write_out()
-        if self.lost:
-            raise ConnectionClosed
-
-    def end(self) -> None:
-        """End a streamed body."""
-        with self._lock:
-            self._alive()
-            self._h1.end(now=self.server.clock())
-            self._request = None
-            self._write()
-
-    def upgrade(self, response: Response) -> bytes:
-        """Write the response to a handshake; the stream is the WebSocket's from now on."""
-        with self._lock:
-            request = self._alive()
-            rest = self._h1.upgrade(response)
-            self._log(request, response)
-            self._request = self._session = None  # what arrives now is the WebSocket's
-            self._write()
-            return rest
-
-    def _alive(self) -> Request:
-        if self.lost or self._request is None:
-            raise ConnectionClosed
-        return self._request
-
-    def _answerable(self) -> Request:
-        request = self._alive()  # or what spoke HTTP may be gone
-        if self.server.stopping:
-            self._h1.close_after_response()
-        return request
-
-    def _log(self, request: Request, response: Response) -> None:
-        if self.server.access_log:
-            log_access(request, response.status)
-
-    # ---------------------------------------------------------------------------- for a writer
-
-    def _data_to_send(self) -> bytes:
-        return self._h1.data_to_send()
-
-    def _client(self) -> str:
-        return self.client
-
-    def lose(self) -> None:
-        """Take that the client is gone; its handler is told."""
-        with self._lock:
-            if self.lost:
-                return
-            self.lost = True
-            session = self._session
-            self._stream.close()
-        if isinstance(session, SyncSSEConnection):
-            self._left = session.is_open()
-            session._lost()
-        elif session is not None:
-            session.lose()
 
     # -------------------------------------------------------------------------- for the watcher
 
