@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 __all__ = [
-    "DEFAULT_LIMITS", "FREE_BURST", "H2_SPAN", "INFLATING_READ", "MAX_BURST", "MAX_FORWARDED_HEAD",
+    "DEFAULT_LIMITS", "FREE_BURST", "H2_SPAN", "MAX_BURST", "MAX_FORWARDED_HEAD",
     "MAX_FORWARDED_HEADERS", "MAX_HEADER_LIST", "MAX_INTERIM_RESPONSES", "MAX_OPEN_PINGS",
     "MAX_REFUSAL", "MAX_REFUSED", "MAX_RETRY_DELAY", "MAX_UNREAD_EVENTS", "MESSAGE_OVERHEAD",
     "MIN_RETRY_DELAY", "REFUSAL_TIMEOUT", "SMALL_FRAGMENT", "STEADY_TIME", "STREAM_PIECE", "Limits",
@@ -29,11 +29,6 @@ takes, once more than ``FREE_BURST`` bytes are queued."""
 
 FREE_BURST = 4 * KIB
 """Bytes that may be queued in one turn of the event loop before anybody counts the sends."""
-
-INFLATING_READ = 4 * KIB
-"""Bytes of a read that are taken at a time where they may inflate, up to a thousandfold. When more
-than ``receive_high_water`` has come of such steps, other connections are served; and when as much
-waits for the handler, the next step waits too."""
 
 MAX_FORWARDED_HEAD = 256 * KIB
 """Bytes of a request head, and of each of its lines, that another server has taken and hands on:
@@ -101,7 +96,8 @@ class Limits:
         max_queued_pongs: Pongs that wait to be written. Over it: older ones give way, as RFC 6455,
             section 5.5.3 allows. 64.
         receive_high_water: Messages that wait for the handler, each counted with
-            ``MESSAGE_OVERHEAD``. Over it reading pauses, and goes on below half. 64 KiB, as in
+            ``MESSAGE_OVERHEAD``. Over it reading pauses, and goes on below half; and a read that
+            inflates to more is taken in steps of this size and a message at most. 64 KiB, as in
             asyncio's own streams.
         write_high_water: Bytes that wait to be sent. Over it ``send`` waits. 64 KiB.
         max_write_buffer: Bytes that wait to be sent when a further send is asked for by a caller

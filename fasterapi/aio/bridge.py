@@ -369,7 +369,10 @@ class BridgeStream:
             self._watched = True
             waiting = bool(self._incoming) or self._ended
         protocol = self._protocol
-        if protocol is not None and (waiting or protocol.connection.state is not State.OPEN):
+        if protocol is None:
+            return
+        connection = protocol.connection
+        if waiting or connection.unread or connection.state is not State.OPEN:
             self.outflow.call_soon(self._watch)
 
     # ---------------------------------------------------------------------------- in the loop
@@ -411,9 +414,11 @@ class BridgeStream:
         if protocol is not None:
             with self._arrived:
                 pending = bool(self._incoming) or self._ended
-            if pending:
+            if pending or protocol.websocket._unread:
                 protocol.websocket.pump()
             protocol.settle()
+            if protocol.websocket._unread:
+                self.outflow.call_soon(self._watch)
 
     def _resume(self) -> None:
         if self._protocol is not None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..app.websocket import WebSocketBase
-from ..limits import INFLATING_READ
 from ..protocol.connection import WebSocketConnection
-from ..protocol.events import Event, Fragment
+from ..protocol.events import Event
 from ..protocol.state import OPEN
 from .channel import Channel
 
@@ -104,11 +103,11 @@ class WebSocketProtocol(WebSocketChannel):
     """The transport's side of a ``WebSocket``.
 
     A long message is encoded piece by piece, one in a turn of the loop, so that other connections
-    have theirs; while the transport is full none is. Likewise a long read that may inflate is taken
-    step by step; while the handler has enough to do none is, and nothing else is read.
+    have theirs; while the transport is full none is. Likewise a read that inflates to a lot is
+    taken step by step; while the handler has enough to do none is, and nothing else is read.
     """
 
-    __slots__ = ("_held_up", "_unread")
+    __slots__ = ("_held_up",)
 
     websocket: WebSocket
 
@@ -116,26 +115,16 @@ class WebSocketProtocol(WebSocketChannel):
         self, websocket: WebSocketBase, connection: WebSocketConnection, http: Channel
     ) -> None:
         super().__init__(websocket, connection, http)
-        connection.piecewise = True
-        self._unread: bytes | None = None  # what the next steps take, while there are any
-        self._held_up = False  # the next step waits for the handler
+        connection.piecewise = connection.stepwise = True
+        self._held_up = False  # the next step of a read waits for the handler
 
     def data_received(self, data: bytes) -> None:
-        """Take what the transport read."""
-        if self._unread is not None:
-            self._unread += data
-        elif len(data) > INFLATING_READ and self.connection.extensions:
-            self._unread = data
-            self._take_steps()
-        else:
-            self._receive(data)
-
-    def _receive(self, data: bytes) -> list[Event]:
-        """Take bytes, give their events, and write at once what was sent meanwhile."""
+        """Take what the transport read, and write at once what was sent meanwhile."""
         self.corked = True
         self._burst = 0
+        connection = self.connection
         try:
-            events = self.connection.receive_data(data, self.server.clock())
+            events = connection.receive_data(data, self.server.clock())
             if events:
                 self.websocket._take(events)
         finally:
@@ -143,58 +132,56 @@ class WebSocketProtocol(WebSocketChannel):
         self.flush()
         if self._waiters is not None:
             self.uncork()
-        return events
+        if connection.unread:
+            self._leave_unread()
 
-    def _take_steps(self) -> None:
-        """Take steps of a long read, and see to it that those behind them follow."""
-        assert self._unread is not None
-        room = self.limits.receive_high_water
-        while self._unread and room > 0 and not self._is_full():
-            step, self._unread = self._unread[:INFLATING_READ], self._unread[INFLATING_READ:]
-            room -= _size(self._receive(step))
-        if self._unread:
-            self.read(False)
-            self._held_up = self._is_full()
-            if not self._held_up:
-                self.server.loop.call_soon(self._take_steps)
+    def _leave_unread(self) -> None:
+        """See to it that the next step of a read follows, and that nothing else is read."""
+        self.read(False)
+        self._held_up = self.websocket._inbox.full and self.connection.state is OPEN
+        if not self._held_up:
+            self.server.loop.call_soon(self._take_step)
+
+    def _take_step(self) -> None:
+        connection = self.connection
+        if connection.unread:  # or more has arrived all the same, and brought the step about
+            self.data_received(b"")
+            self._end_read(connection.unread)
+
+    def _end_read(self, unread: bool) -> None:
+        """Go on where the last step of a read has been taken."""
+        if unread:
             return
-        self._unread = None
         if self.lost:
             self._end()
-        elif self.peer_ended:
-            self._take_eof()
-        elif not self._is_full():
+        elif not self.websocket._inbox.full or self.connection.state is not OPEN:
             self.resume_reading()
 
-    def _is_full(self) -> bool:
-        """Tell whether enough waits for the handler; nothing does once the WebSocket is closing."""
-        return self.websocket._inbox.full and self.connection.state is OPEN
-
     def _take_eof(self) -> None:
-        if self._unread is None:  # or the last step comes back to it
-            self._report(self.connection.receive_eof(self.server.clock()))
+        # Of a peer that we have cut off nothing more is taken.
+        self._report(self.connection.receive_eof(self.server.clock(), drop=self.aborted))
 
     def _end(self) -> None:
-        if self._unread is None:
-            super()._end()
-        else:
+        if self.connection.unread and not self.aborted:
             # What is unread is still the handler's to take; who sends, or waits, learns of the end.
             self._paused = True
             self.websocket._release()
+        else:
+            super()._end()
 
     def settle(self) -> None:
         """See to the end, and to that of a read whose handler takes no more of it."""
-        if self.lost and self._unread is not None:
+        if self._held_up:
             self.resume_reading()
         super().settle()
 
     def resume_reading(self) -> None:
-        """The handler has caught up."""
-        if self._unread is None:
+        """The handler has caught up, or is not going to."""
+        if not self.connection.unread:
             super().resume_reading()
         elif self._held_up:
             self._held_up = False
-            self.server.loop.call_soon(self._take_steps)
+            self.server.loop.call_soon(self._take_step)
 
     def _resumed(self) -> None:
         self.flush()
@@ -246,8 +233,3 @@ class WebSocketProtocol(WebSocketChannel):
         self.behind = self.connection.behind
         if self.behind and not self._paused and not self.lost:
             self.flush_soon()
-
-
-def _size(events: list[Event]) -> int:
-    """Give what has come of a read, in characters and bytes."""
-    return sum(len(event) for event in events if isinstance(event, (str, bytes, Fragment)))

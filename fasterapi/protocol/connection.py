@@ -54,6 +54,11 @@ class WebSocketConnection(Receiving):
             sent in fragments. Set it if you call ``data_to_send`` until ``has_data_to_send`` says
             no, and do other things in between.
         behind: Whether such a message is not yet encoded to its end.
+        stepwise: Whether a read in which extensions decode more than ``Limits.receive_high_water``
+            is taken in steps, so that what one read may inflate to does not wait all at once: a
+            step ends with the message that goes over it. Set it if you call ``receive_data(b"")``
+            while there is something ``unread``, and read nothing else meanwhile.
+        unread: Whether such a read is not yet taken to its end.
 
     Raises:
         LocalProtocolError: If two extensions claim the same RSV bit.

@@ -1,8 +1,8 @@
 """The receiving half of a connection: bytes to frames, and frames to events.
 
 RFC 6455, sections 5 and 6.2. One read usually holds whole frames: the scan takes all of them at
-once, and the last one goes on piece by piece. The one place that turns an error into a close code
-is ``receive_data``.
+once, and the last one goes on piece by piece. Where they inflate, a read may be taken in steps. An
+error becomes a close code where a read is taken, and nowhere else.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Receiving(Lifetime):
     """What ``WebSocketConnection`` receives."""
 
     __slots__ = (
-        "_assembling", "_claimed", "_direct", "_every_frame", "_held", "_message_held", "_partial",
-        "_rest", "_whole",
+        "_assembling", "_claimed", "_decoded", "_direct", "_every_frame", "_held", "_message_held",
+        "_partial", "_rest", "_scanned", "_whole", "stepwise", "unread",
     )  # fmt: skip
 
     def _expect(self) -> None:
@@ -52,17 +52,21 @@ class Receiving(Lifetime):
             self._every_frame = self._every_frame or extension.every_frame
         self._whole = _whole_messages(self._claimed)  # first bytes of those that we decode
         self._assembling: MessageAssembler | None = None
-        self._rest = b""  # an unfinished header
+        self._rest = b""  # an unfinished header, or what is behind the end of a step
         self._partial: PartialFrame | None = None
         self._held: bytes | bytearray = b""  # of a control frame, or one for an extension
         self._message_held = False
         self._direct = not self._every_frame  # a read may be a message and nothing else
+        self.stepwise = self.unread = False
+        self._decoded = 0  # bytes that extensions have made in this step
+        self._scanned: tuple[bytes, list[int], int] | None = None  # frames of the next step
 
     def receive_data(self, data: Buffer, now: float = 0.0) -> list[Event]:
         """Take what the transport read.
 
         Args:
-            data: One read, however many frames it holds or cuts.
+            data: One read, however many frames it holds or cuts. Nothing, to go on with what is
+                ``unread``.
             now: The time, in seconds.
 
         Returns:
@@ -88,14 +92,28 @@ class Receiving(Lifetime):
                     return [payload]
                 elif first in self._whole:
                     return self._take_whole(first, payload)
+        if self.unread:
+            return self._go_on(data, now)
         events: list[Event] = []
         if self._receiving:
-            try:
-                self._read(data, events)
-            except RemoteProtocolError as fault:
-                self._fail(fault.code, str(fault), events)
-            self._find_direct()
+            self._take_read(data, events)
         return events
+
+    def receive_eof(self, now: float = 0.0, *, drop: bool = False) -> list[Event]:
+        """Take the end of what the peer sends, which without a Close is code 1006.
+
+        Args:
+            now: The time, in seconds.
+            drop: Let go of what is ``unread``; the end is behind it otherwise.
+        """
+        if drop:
+            self._let_go()
+        elif self.unread:
+            self._now = now
+            self._eof = True
+            self.reading = False  # and so nobody waits for a pong
+            return []
+        return super().receive_eof(now)
 
     @property
     def streaming(self) -> bool:
@@ -128,9 +146,18 @@ class Receiving(Lifetime):
     def _find_direct(self) -> None:
         """Note whether the next read begins with a frame, and messages go straight through."""
         assembler = self._assembling
-        self._direct = not (self._rest or self._partial or self._every_frame) and (
+        self._direct = not (self._rest or self._partial or self._every_frame or self.unread) and (
             assembler is None or not (assembler.streaming or assembler.opcode is not None)
         )
+
+    def _take_read(self, data: Buffer, events: list[Event]) -> None:
+        self._decoded = 0
+        try:
+            if self._scanned is None or self._take_scanned(data, events):
+                self._read(data, events)
+        except RemoteProtocolError as fault:
+            self._fail(fault.code, str(fault), events)
+        self._find_direct()
 
     def _read(self, data: Buffer, events: list[Event]) -> None:
         """Take frames from a read: whole ones by the scan, the last one piece by piece."""
@@ -143,11 +170,17 @@ class Receiving(Lifetime):
                 position = self._continue_frame(frame, data, position, events)
                 if frame.remaining or not self._receiving:
                     return
+                if position < len(data) and self._has_enough():
+                    self._leave(data, position)
+                    return
             payloads, frames, position = scan(
                 data, position, self.limits.max_message_size, self._masked
             )
             if frames:
-                self._deliver(payloads, frames, events)
+                self._deliver(payloads, frames, 0, events)
+                if self._scanned is not None:
+                    self._leave(data, position)
+                    return
             if position >= len(data) or not self._receiving:
                 return
             header = parse_header(data, position, self._masked, self._check)
@@ -158,16 +191,19 @@ class Receiving(Lifetime):
             self._partial = PartialFrame(header)
             position += header.size
 
-    def _deliver(self, payloads: bytes, frames: list[int], events: list[Event]) -> None:
-        """Take the frames that a scan found; whole messages go straight through."""
+    def _deliver(self, payloads: bytes, frames: list[int], start: int, events: list[Event]) -> None:
+        """Take the frames that a scan found; whole messages go straight through.
+
+        Frames of a next step are left in ``_scanned``.
+        """
         # Text is mostly ASCII, and then decoding all of it at once leaves only slices to make.
         text = payloads.decode("ascii") if payloads.isascii() else None
         assembler = self._assembler
         plain = not (self._every_frame or assembler.streaming)
         whole = plain and assembler.opcode is None
         append = events.append
-        start = 0
-        for frame in frames:
+        following = iter(frames)
+        for frame in following:
             end = frame >> 8
             first = frame & 0xFF if whole else 0
             if first == FINAL_TEXT:
@@ -176,6 +212,9 @@ class Receiving(Lifetime):
                 append(payloads[start:end])
             elif first in self._whole:
                 append(self._decode_whole(first, payloads[start:end]))
+                if self._has_enough() and (later := list(following)):
+                    self._scanned = payloads, later, end
+                    return
             else:
                 first = frame & 0xFF
                 self._check(first, end - start)
@@ -187,8 +226,40 @@ class Receiving(Lifetime):
                 self._end_frame(first, events)
                 if not self._receiving:
                     return
+                if self._has_enough() and (later := list(following)):
+                    self._scanned = payloads, later, end
+                    return
                 whole = plain and assembler.opcode is None
             start = end
+
+    # -------------------------------------------------------------------------------- steps
+
+    def _has_enough(self) -> bool:
+        """Tell whether this step has decoded as much as fills a queue."""
+        return self.stepwise and self._decoded > self.limits.receive_high_water
+
+    def _leave(self, data: Buffer, position: int) -> None:
+        """Leave the rest of a read to the next step."""
+        self._rest = bytes(data[position:])
+        self.unread = True
+
+    def _go_on(self, data: Buffer, now: float) -> list[Event]:
+        """Take the next step of a read; behind the last one is the end, if it has come."""
+        self.unread = False
+        events = self.receive_data(data, now)
+        if self._eof and not self.unread:
+            events += super().receive_eof(now)
+        return events
+
+    def _take_scanned(self, data: Buffer, events: list[Event]) -> bool:
+        """Take frames that a step before has left; tell whether what is behind them is due."""
+        assert self._scanned is not None
+        payloads, frames, start = self._scanned
+        self._scanned = None
+        self._deliver(payloads, frames, start, events)
+        if self._scanned is not None:
+            self._leave(self._rest + bytes(data), 0)
+        return self._receiving and self._scanned is None
 
     def _continue_frame(
         self, frame: PartialFrame, data: Buffer, position: int, events: list[Event]
@@ -270,6 +341,7 @@ class Receiving(Lifetime):
         if frame.rsv:
             raise FrameError("reserved bit that no extension cleared")
         assembler.check_size(len(frame.payload))
+        self._decoded += len(frame.payload)
         return frame
 
     def _decode(self, first: int, payload: bytes, events: list[Event]) -> None:
@@ -304,10 +376,16 @@ class Receiving(Lifetime):
         events += self._report(Closed(code, reason, remote=True))
 
     def _owe(self, trigger: Trigger, payload: bytes) -> None:
-        """Stop receiving, and let go of what has arrived of an unfinished frame."""
-        self._partial = None
-        self._held = b""
+        """Stop receiving, and let go of what has arrived and is not taken."""
+        unread = self.unread
+        self._let_go()
+        self.unread = unread  # somebody means to ask for it
         super()._owe(trigger, payload)
+
+    def _let_go(self) -> None:
+        self._partial = self._scanned = None
+        self._held = self._rest = b""
+        self.unread = False
 
 
 @cache

@@ -98,6 +98,8 @@ class WebSocketCarrier:
         if websocket.waiting:
             return room
         websocket.write_out(blocking=False)
+        if websocket._unread:
+            websocket.pump()
         return room | self._reading()
 
     def ready(self, events: int) -> int:
@@ -127,6 +129,8 @@ class WebSocketCarrier:
             wanted = not websocket._inbox.full or connection.state is not OPEN
             if connection.reading is not wanted:
                 connection.reading = wanted
+        if websocket._unread:
+            return AGAIN
         return READ if wanted and not websocket.ended else 0
 
     def next_deadline(self) -> float | None:

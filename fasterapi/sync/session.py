@@ -15,7 +15,6 @@ from typing import Any
 
 from ..app.websocket import WebSocketBase
 from ..errors import ConcurrentReceive, ConnectionClosed, LocalProtocolError
-from ..limits import INFLATING_READ
 from ..protocol.events import Event, Fragment
 from ..protocol.prepared import PreparedMessage
 from ..protocol.state import OPEN
@@ -94,15 +93,18 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
         for _ in range(_READS):
             if self.waiting or (self._inbox.full and connection.state is OPEN):
                 return
+            if connection.unread:
+                self._take_step()
+                continue
+            if self.ended:
+                return
             try:
-                data = self._stream.recv_now(self._read_size)
+                data = self._stream.recv_now(_READ_SIZE)
             except BlockingIOError:
                 return
             except OSError:
                 data = b""
             self._feed(data)
-            if not data:
-                return
 
     def tick(self, now: float) -> float | None:
         """Do what is due, and give the next deadline; called by whoever watches the stream."""
@@ -127,7 +129,7 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
             if self._connection is None:
                 self._ended(1006, "")
             else:
-                self._take(self._connection.receive_eof(self._clock()))
+                self._take(self._connection.receive_eof(self._clock(), drop=True))
             self._release()
         self._stream.close()  # whoever reads it goes on
         self._stream.rest()
@@ -172,6 +174,7 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
     def _attach(self, rest: bytes) -> None:
         assert self._connection is not None
         self._connection.piecewise = True  # the lock is free between two pieces
+        self._connection.stepwise = True
         with self._lock:
             self._take(self._connection.receive_data(rest, self._clock()))
         self._on_attach(self)
@@ -238,7 +241,9 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
             connection, inbox = self._connection, self._inbox  # which is another when it is used
             if self._receiving or self._ending or inbox.items or inbox.reader is not None:
                 return None
-            if connection is None or not self._reading.acquire(blocking=False):
+            if connection is None or connection.unread:
+                return None
+            if not self._reading.acquire(blocking=False):
                 return None
             self._receiving = self.waiting = True
         try:
@@ -304,10 +309,13 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
                     if connection.queued or connection.has_data_to_send():
                         self._write()
             while found is None:
-                data = self._receive(None if deadline is None else self._left(deadline))
+                if unread := connection.unread:
+                    data = b""
+                else:
+                    data = self._receive(None if deadline is None else self._left(deadline))
                 with lock:
                     self.reads += 1
-                    alone = self._feed(data)
+                    alone = self._take_step() if unread else self._feed(data)
                     found = take()
                     if not alone:
                         self._write()  # pongs, perhaps, or a Close
@@ -322,7 +330,7 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
 
     def _receive(self, timeout: float | None) -> bytes:
         try:
-            return self._stream.recv(self._read_size, timeout)
+            return self._stream.recv(_READ_SIZE, timeout)
         except BlockingIOError:
             raise TimeoutError("nothing to read yet") from None
         except TimeoutError as error:
@@ -331,12 +339,6 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
             return b""  # it is the connection that has timed out
         except OSError:
             return b""  # a reset is an end like any other
-
-    @property
-    def _read_size(self) -> int:
-        """How much to read at a time: little where it may inflate, for then the queue is asked."""
-        connection = self._connection
-        return INFLATING_READ if connection is not None and connection.extensions else _READ_SIZE
 
     def _feed(self, data: bytes) -> bool:
         """Take what was read; tell whether it was one message and nothing else."""
@@ -349,6 +351,21 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
         events = connection.receive_data(data, now)
         self._take(events)
         return len(events) == 1 and type(events[0]) in _MESSAGES
+
+    def _take_step(self) -> bool:
+        """Take the next step of a read that inflates to much; give what ``_feed`` does."""
+        connection = self._connection or self._open()
+        events = connection.receive_data(b"", self._clock())
+        self._take(events)
+        return False
+
+    @property
+    def _unread(self) -> bool:
+        """Whether a step of a read is due: nobody waits for it, and the handler has caught up."""
+        connection = self._connection
+        if connection is None or not connection.unread or self.waiting:
+            return False
+        return not self._inbox.full or connection.state is not OPEN
 
     def _await_room(self) -> None:
         """Write what is queued; ``ConnectionClosed`` if it is in vain."""

@@ -24,7 +24,7 @@ from fasterapi import (
 )
 from fasterapi.aio.bridge import BridgeExchange, BridgeWebSocketProtocol, Outflow
 from fasterapi.aio.http import HTTPProtocol
-from tests.protocol.wire import BINARY, PING, PONG, TEXT, frame
+from tests.protocol.wire import BINARY, PING, PONG, TEXT, bombs, frame
 from tests.sync.pairs import wait_until
 
 from .conftest import Runner
@@ -838,3 +838,39 @@ def test_a_client_that_left_between_the_handshake_and_the_session_ends_the_handl
         await until(lambda: not net.server.calls)
 
     run(main())
+
+
+def test_a_read_of_bombs_inflates_as_its_thread_takes_them(run_everywhere: Runner) -> None:
+    async def main() -> None:
+        desk = Desk("websocket")
+        client = await desk.net.websocket("/", "Sec-WebSocket-Extensions: permessage-deflate")
+        await until(desk.ready.is_set)
+        await client.send(bombs(40, 900) + frame(PING, b"now") + close(4000))
+        await until(lambda: len(desk.connection._inbox) == 3)
+        for number in range(40):
+            assert (await desk.ask("receive_bytes"))[0] == number
+            assert len(desk.connection._inbox) <= 5
+        await until(lambda: client.frames()[:1] == [(0x80 | PONG, b"now", False)])
+        with pytest.raises(ConnectionClosed) as closed:
+            await desk.ask("receive")
+        assert closed.value.code == 4000
+        await desk.end()
+        await client.leave()
+        await turns(20)
+
+    run_everywhere(main())
+
+
+def test_the_rest_of_a_read_is_taken_when_a_handler_ends(run_everywhere: Runner) -> None:
+    async def main() -> None:
+        desk = Desk("websocket")
+        client = await desk.net.websocket("/", "Sec-WebSocket-Extensions: permessage-deflate")
+        await until(desk.ready.is_set)
+        await client.send(bombs(100, 2000) + close(4000))
+        await until(lambda: len(desk.connection._inbox) == 2)
+        await desk.end()
+        await until(lambda: desk.connection.close_code == 4000)
+        await client.leave()
+        await turns(20)
+
+    run_everywhere(main())

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from fasterapi import App, Compression, ConnectionClosed, Limits, WebSocket
-from tests.protocol.wire import PING, frame
+from fasterapi.protocol import State
+from tests.protocol.wire import PING, bombs, frame
 
 from .conftest import Runner
 from .memory import Client, Network, turns, until
@@ -159,23 +160,12 @@ SIZE = 200_000
 COUNT = 60
 
 
-def many_bombs() -> bytes:
-    """Make one read of messages that are a thousandth of what they inflate to, each another."""
-    deflater = zlib.compressobj(9, zlib.DEFLATED, -12)
-    frames = b""
-    for number in range(COUNT):
-        data = deflater.compress(bytes([number]) * SIZE) + deflater.flush(zlib.Z_SYNC_FLUSH)
-        frames += frame(0x42, data[:-4])
-    assert len(frames) * 100 < COUNT * SIZE
-    return frames
-
-
 async def bombed(handler: Any, *, last: bytes = b"") -> tuple[Network, Client]:
     app = App(limits=LIMITS)
     app.websocket("/")(handler)
     net = Network(app)
     client = await net.websocket("/", OFFER)
-    net.loop.call_soon(client.transport.protocol.data_received, many_bombs() + last)
+    net.loop.call_soon(client.transport.protocol.data_received, bombs(COUNT, SIZE) + last)
     await turns(20)
     return net, client
 
@@ -239,6 +229,34 @@ def test_a_read_of_many_bombs_inflates_as_its_handler_takes_them(
     run_everywhere(main())
 
 
+def test_a_handler_that_ends_has_the_rest_taken_and_the_close_answered(run: Runner) -> None:
+    async def main() -> None:
+        handler = Sleeper()
+        _, client = await bombed(handler, last=CLOSE_4000)
+        assert client.transport.protocol.connection.unread
+        handler.ws.close()
+        await until(lambda: handler.ws.close_code == 4000)
+        await client.leave()
+        handler.awake.set()
+        await turns(20)
+
+    run(main())
+
+
+def test_a_peer_that_is_cut_off_has_nothing_more_taken(run: Runner) -> None:
+    async def main() -> None:
+        handler = Sleeper()
+        _, client = await bombed(handler)
+        client.transport.protocol.give_up("too slow")
+        await turns(20)
+        assert not client.transport.protocol.connection.unread
+        assert handler.ws.state is State.CLOSED
+        handler.awake.set()
+        await until(lambda: handler.code == 1006)
+
+    run(main())
+
+
 def test_others_are_served_between_bombs_that_nobody_waits_with(run: Runner) -> None:
     async def main() -> None:
         taken: list[int] = []
@@ -252,7 +270,7 @@ def test_others_are_served_between_bombs_that_nobody_waits_with(run: Runner) -> 
         app.websocket("/")(Taker)
         net = Network(app)
         client = await net.websocket("/", OFFER)
-        net.loop.call_soon(client.transport.protocol.data_received, many_bombs())
+        net.loop.call_soon(client.transport.protocol.data_received, bombs(COUNT, SIZE))
         while len(taken) < COUNT:
             await asyncio.sleep(0)
             turned.append(len(taken))
@@ -281,7 +299,7 @@ def test_nothing_can_be_sent_to_a_client_that_is_gone(run: Runner) -> None:
         app.websocket("/")(Echo)
         net = Network(app)
         client = await net.websocket("/", OFFER)
-        net.loop.call_soon(client.transport.protocol.data_received, many_bombs())
+        net.loop.call_soon(client.transport.protocol.data_received, bombs(COUNT, SIZE))
         client.transport.lose()
         await until(lambda: len(buffered) == COUNT)
         assert max(buffered) < 25 * SIZE

@@ -125,6 +125,26 @@ def busy_in_thread(ws: SyncWebSocket) -> None:
         time.sleep(0.3)
 
 
+@app.websocket("/asleep")
+async def asleep(ws: WebSocket) -> None:
+    """Sleep, and then take a hundred messages and tell their size."""
+    await ws.accept()
+    await asyncio.sleep(0.5)
+    size = 0
+    for _ in range(100):
+        size += len(await ws.receive())
+    await ws.send(f"{size} bytes in 100", compress=False)
+
+
+@app.websocket("/def/asleep")
+def asleep_in_thread(ws: SyncWebSocket) -> None:
+    """Sleep, and then take a hundred messages and tell their size."""
+    ws.accept()
+    time.sleep(0.5)
+    size = sum(len(ws.receive()) for _ in range(100))
+    ws.send(f"{size} bytes in 100", compress=False)
+
+
 @app.websocket("/later")
 async def later(ws: WebSocket) -> None:
     """Send each message back, later."""

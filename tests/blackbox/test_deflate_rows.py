@@ -139,6 +139,13 @@ def test_row_43_many_bombs_in_a_read(echo: Echo) -> None:
         assert peer.read_close()[0] == 1000
 
 
+def test_row_43_many_bombs_in_a_read_arrive_all(echo: Echo) -> None:
+    data = frame(BINARY, deflate(bytes(MIB)), rsv=COMPRESSED) * 100
+    with echo.site.grows_less_than(16 * MIB), compressed(echo, "/asleep") as peer:
+        peer.send(data)
+        assert read_text(peer) == f"{100 * MIB} bytes in 100"
+
+
 @pytest.mark.parametrize(("extra", "fits"), [(0, True), (1, False), (2, False)])
 def test_row_44_the_limit_is_exact(echo: Echo, extra: int, fits: bool) -> None:
     data = frame(TEXT, deflate(b"a" * (LIMIT + extra)), rsv=COMPRESSED)

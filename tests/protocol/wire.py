@@ -6,6 +6,7 @@ connection makes the same of all of them.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -64,6 +65,17 @@ class Peer:
 
     def close(self, code: int | None = None, reason: bytes = b"") -> bytes:
         return self.frame(CLOSE, b"" if code is None else code.to_bytes(2, "big") + reason)
+
+
+def bombs(count: int, size: int) -> bytes:
+    """Write messages that are far less than what they inflate to: ``size`` times their number."""
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -12)
+    frames = b""
+    for number in range(count):
+        data = deflater.compress(bytes([number]) * size) + deflater.flush(zlib.Z_SYNC_FLUSH)
+        frames += frame(BINARY, data[:-4], rsv=0x40)
+    assert len(frames) * 20 < count * size
+    return frames
 
 
 class Written(NamedTuple):

@@ -6,12 +6,13 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from fasterapi import Limits, SyncWebSocket
 from fasterapi.protocol import ClientHandshake, Response, Role, ServerHandshake, WebSocketConnection
+from fasterapi.protocol.extensions import ExtensionFactory
 from fasterapi.sync.carrier import WebSocketCarrier
 from fasterapi.sync.stream import SocketStream
 from fasterapi.sync.watcher import Watcher
@@ -89,7 +90,13 @@ class Line:
     """
 
     def __init__(
-        self, sock: socket.socket, peer: socket.socket, *, threaded: bool = False, **limits: Any
+        self,
+        sock: socket.socket,
+        peer: socket.socket,
+        *,
+        threaded: bool = False,
+        extensions: Sequence[ExtensionFactory] = (),
+        **limits: Any,
     ) -> None:
         self.now = 100.0
         self.peer = peer
@@ -98,7 +105,8 @@ class Line:
         self.ended: list[str] = []
         clock = time.monotonic if threaded else lambda: self.now
         self.watcher = Watcher(clock, threaded=threaded)
-        handshake = ServerHandshake(ClientHandshake("ws://test/").request)
+        request = ClientHandshake("ws://test/", extensions=extensions).request
+        handshake = ServerHandshake(request, extensions=extensions)
 
         def attach(ws: SyncWebSocket) -> None:
             self.carrier = WebSocketCarrier(

@@ -7,8 +7,10 @@ import logging
 import pytest
 
 from fasterapi import ConnectionClosed, State
+from fasterapi.protocol.deflate import PerMessageDeflate
 from fasterapi.protocol.events import Closed, Ping, Pong
 from fasterapi.sync.stream import SocketStream
+from tests.protocol.wire import PING, bombs, frame
 
 from .pairs import SECONDS, Line, elsewhere, fill, line, wait_until
 
@@ -51,6 +53,25 @@ def test_messages_wait_up_to_the_mark() -> None:
         one.turn()
         assert is_watched(one)
         assert one.ws._connection.reading
+
+
+def test_the_rest_of_a_read_that_inflates_is_taken_while_the_handler_is_busy() -> None:
+    with line(extensions=[PerMessageDeflate()], receive_high_water=2000) as one:
+        one.peer.sendall(bombs(6, 900) + frame(PING, b"there?"))
+        one.turn()
+        assert len(one.ws._inbox) == 3
+        one.turn()
+        assert not is_watched(one)
+        for _ in range(3):
+            one.ws.receive()
+        one.turn()
+        assert len(one.ws._inbox) == 3
+        assert not is_watched(one)
+        for _ in range(3):
+            one.ws.receive()
+        one.turn()
+        assert one.hears() == [Pong(b"there?")]
+        assert is_watched(one)
 
 
 def test_the_watcher_lets_go_when_the_handler_reads_again() -> None:

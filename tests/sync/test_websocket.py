@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -18,7 +19,10 @@ from fasterapi import (
     SyncWebSocket,
 )
 from fasterapi.protocol import ClientHandshake, Response, Role, ServerHandshake, WebSocketConnection
+from fasterapi.protocol.deflate import PerMessageDeflate
 from fasterapi.protocol.events import Closed, Ping, Pong
+from fasterapi.protocol.extensions import ExtensionFactory
+from tests.protocol.wire import bombs, frame
 
 from .pairs import SECONDS, elsewhere, line, wait_until
 
@@ -122,15 +126,16 @@ class Exchange:
 class Session:
     """A session, the client it talks to, and the watcher's part, which is the test's."""
 
-    def __init__(self, rest: bytes = b"", **limits: Any) -> None:
+    def __init__(
+        self, rest: bytes = b"", *, extensions: Sequence[ExtensionFactory] = (), **limits: Any
+    ) -> None:
         self.now = 100.0
         self.pipe = Pipe()
         self.exchange = Exchange(rest)
         self.attached: list[SyncWebSocket] = []
         self.client = WebSocketConnection(Role.CLIENT)
-        handshake = ServerHandshake(
-            ClientHandshake("ws://test/", subprotocols=["a"]).request, subprotocols=["a"]
-        )
+        offer = ClientHandshake("ws://test/", subprotocols=["a"], extensions=extensions)
+        handshake = ServerHandshake(offer.request, subprotocols=["a"], extensions=extensions)
         self.ws = SyncWebSocket(
             handshake.request,
             handshake=handshake,
@@ -445,6 +450,72 @@ def test_the_watcher_stops_when_enough_waits() -> None:
     with elsewhere(lambda: [len(session.ws.receive()) for _ in range(4)]) as result:
         pass
     assert result == [[60_000] * 4]
+
+
+SIZE = 20_000
+COUNT = 30
+
+
+def inflating(rest: bytes = b"") -> Session:
+    session = Session(rest, extensions=[PerMessageDeflate()], receive_high_water=SIZE)
+    session.ws.accept()
+    return session
+
+
+def numbers(ws: SyncWebSocket, count: int = COUNT) -> list[int]:
+    return [ws.receive_bytes()[0] for _ in range(count)]
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_read_of_bombs_inflates_as_its_handler_takes_them(before: bool) -> None:
+    data = bombs(COUNT, SIZE) + frame(8, (4000).to_bytes(2, "big"))
+    session = inflating(data if before else b"")
+    if not before:
+        session.pipe.feed(data)
+    for _ in range(3):
+        session.ws.pump()
+        assert 0 < session.ws._inbox.size < 3 * SIZE
+    with elsewhere(numbers, session.ws) as result:
+        pass
+    assert result == [list(range(COUNT))]
+    with pytest.raises(ConnectionClosed) as closed:
+        session.ws.receive()
+    assert closed.value.code == 4000
+
+
+def test_a_handler_that_waits_takes_step_after_step() -> None:
+    session = inflating()
+    with elsewhere(numbers, session.ws, COUNT) as result:
+        wait_until(lambda: session.ws.waiting)
+        session.pipe.feed(bombs(COUNT, SIZE))
+    assert result == [list(range(COUNT))]
+    assert not session.ws._unread
+
+
+def test_the_end_is_behind_what_is_unread() -> None:
+    session = inflating(bombs(COUNT, SIZE))
+    session.pipe.end()
+    session.ws.pump()
+    with elsewhere(numbers, session.ws) as result:
+        pass
+    assert result == [list(range(COUNT))]
+    with pytest.raises(ConnectionClosed):
+        session.ws.receive()
+
+
+def test_who_closes_has_the_rest_taken() -> None:
+    session = inflating(bombs(COUNT, SIZE) + frame(8, (4000).to_bytes(2, "big")))
+    with elsewhere(session.ws.close):
+        wait_until(lambda: session.ws.close_code == 4000)
+
+
+def test_what_is_unread_ends_with_the_stream() -> None:
+    session = inflating(bombs(COUNT, SIZE))
+    session.ws.lose()
+    assert not session.ws._unread
+    with elsewhere(list, session.ws) as result:
+        pass
+    assert 0 < len(result[0]) < COUNT
 
 
 def test_a_watcher_leaves_reading_to_a_handler_that_waits(session: Session) -> None:
