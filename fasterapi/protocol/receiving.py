@@ -176,11 +176,9 @@ class Receiving(Lifetime):
             payloads, frames, position = scan(
                 data, position, self.limits.max_message_size, self._masked
             )
-            if frames:
-                self._deliver(payloads, frames, 0, events)
-                if self._scanned is not None:
-                    self._leave(data, position)
-                    return
+            if frames and not self._deliver(payloads, frames, 0, events):
+                self._leave(data, position)
+                return
             if position >= len(data) or not self._receiving:
                 return
             header = parse_header(data, position, self._masked, self._check)
@@ -191,10 +189,11 @@ class Receiving(Lifetime):
             self._partial = PartialFrame(header)
             position += header.size
 
-    def _deliver(self, payloads: bytes, frames: list[int], start: int, events: list[Event]) -> None:
+    def _deliver(self, payloads: bytes, frames: list[int], start: int, events: list[Event]) -> bool:
         """Take the frames that a scan found; whole messages go straight through.
 
-        Frames of a next step are left in ``_scanned``.
+        Returns:
+            Whether that was all in this step; what is left is in ``_scanned``.
         """
         # Text is mostly ASCII, and then decoding all of it at once leaves only slices to make.
         text = payloads.decode("ascii") if payloads.isascii() else None
@@ -214,7 +213,7 @@ class Receiving(Lifetime):
                 append(self._decode_whole(first, payloads[start:end]))
                 if self._has_enough() and (later := list(following)):
                     self._scanned = payloads, later, end
-                    return
+                    return False
             else:
                 first = frame & 0xFF
                 self._check(first, end - start)
@@ -225,12 +224,13 @@ class Receiving(Lifetime):
                     self._assembler.feed(payloads[start:end], events.append)
                 self._end_frame(first, events)
                 if not self._receiving:
-                    return
+                    return True
                 if self._has_enough() and (later := list(following)):
                     self._scanned = payloads, later, end
-                    return
+                    return False
                 whole = plain and assembler.opcode is None
             start = end
+        return True
 
     # -------------------------------------------------------------------------------- steps
 
@@ -256,10 +256,10 @@ class Receiving(Lifetime):
         assert self._scanned is not None
         payloads, frames, start = self._scanned
         self._scanned = None
-        self._deliver(payloads, frames, start, events)
-        if self._scanned is not None:
-            self._leave(self._rest + bytes(data), 0)
-        return self._receiving and self._scanned is None
+        if self._deliver(payloads, frames, start, events):
+            return self._receiving
+        self._leave(self._rest + bytes(data), 0)
+        return False
 
     def _continue_frame(
         self, frame: PartialFrame, data: Buffer, position: int, events: list[Event]
