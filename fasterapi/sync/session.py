@@ -371,6 +371,9 @@ class BlockingSession(WebSocketBase, BlockingWriter[ByteStream]):
         """Write what is queued; ``ConnectionClosed`` if it is in vain."""
         self.write_out()
         if self.lost:
+            with self._lock:
+                if not (self.waiting or self._ending):
+                    self._write_failed()  # whoever was to see to it has a message instead
             raise self._closed_error()
 
     def _write_soon(self) -> bool:

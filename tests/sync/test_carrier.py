@@ -239,6 +239,28 @@ def test_what_a_peer_said_before_it_left_is_read_though_writing_fails(
         assert one.ended == ["over"]
 
 
+def test_who_sends_when_a_write_has_failed_learns_how_it_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From a bug: there was no close code, for whoever waited was to have read it."""
+    with line() as one:
+
+        def recv(stream: SocketStream, size: int, timeout: float | None = None) -> bytes:
+            monkeypatch.undo()
+            one.say("a")
+            one.peer.close()
+            with pytest.raises(ConnectionClosed):
+                one.ws.send("anybody?")
+            return stream.recv(size, timeout)
+
+        monkeypatch.setattr(SocketStream, "recv", recv)
+        assert one.ws.receive() == "a"
+        with pytest.raises(ConnectionClosed):
+            one.ws.send("a")
+        assert one.ws.close_code == 1006
+        one.turn()
+
+
 def test_the_descriptor_is_kept_until_its_reader_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """The system may give its number away, and the reader would read another's bytes."""
     with line() as one:
