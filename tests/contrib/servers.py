@@ -49,12 +49,12 @@ async def _hypercorn(app: Any) -> AsyncIterator[int]:
     with _listening() as sock:
         stop = asyncio.Event()
         config = Config()
-        config.bind = [f"fd://{sock.detach()}"]
+        port = sock.getsockname()[1]
+        config.bind = [f"fd://{sock.detach()}"]  # it is the server's to close now
         config.graceful_timeout = 5
-        port = socket.socket(fileno=int(config.bind[0][5:])).getsockname
         task = asyncio.create_task(serve(app, config, shutdown_trigger=stop.wait))
-        await _until(lambda: bool(app.state.seen) or task.done())
-        yield port()[1]
+        await _until(lambda: _accepts(port) or task.done())  # later than the app's start-up
+        yield port
         stop.set()
         await task
 
