@@ -22,10 +22,12 @@ __all__ = ["Deflate", "DeflaterPool"]
 _COMPRESSED = 0x40
 _TAIL = b"\x00\x00\xff\xff"
 """What every flush ends with: the sender leaves it out, the receiver puts it back (section 7.2)."""
+_LESS_TAIL = -len(_TAIL)
 _ENDS = (_TAIL, b"\x00" + _TAIL)
 """What may stand behind a final block, with the tail put back (section 7.2.3.4)."""
 _PIECE = 64 * 1024
 _PLAIN = "as it is"
+_NOTHING = bytearray()
 _KEPT = 4
 """Compressors of one window that are kept for the next messages: as many threads rarely send at
 once, and whoever is left without one makes one."""
@@ -79,11 +81,13 @@ class Deflate(Extension):
 
     __slots__ = (
         "_deflater", "_deflating", "_ended", "_history", "_inflater", "_inflating", "_pool",
-        "_receive_bits", "_receive_context", "_send_bits", "_send_context", "minimum_size",
+        "_receive_bits", "_receive_context", "_send_bits", "_send_context", "_window",
+        "minimum_size",
     )  # fmt: skip
 
     rsv = _COMPRESSED
     piece_size = _PIECE
+    direct = True
 
     def __init__(
         self,
@@ -104,30 +108,43 @@ class Deflate(Extension):
         self._deflating = False  # the message that is being sent
         self._inflating = False  # the message that is being received
         self._ended: bytes | None = None  # what came behind a final block
-        self._history: bytearray | None = None  # the window, for an inflater that begins anew
+        self._history = _NOTHING  # what an inflater that begins anew may refer to
 
     # ------------------------------------------------------------------------------------ out
 
     def encode(self, frame: Frame, *, compress: bool | None) -> Frame:
         """Compress a frame, if its message is to be."""
         opcode, payload, fin, rsv = frame
+        if opcode and fin:
+            data = self.encode_message(payload, compress)
+            return frame if data is None else Frame(opcode, data, True, rsv | _COMPRESSED)
         if opcode:  # and so it begins a message
-            if compress is None:
-                compress = not fin or len(payload) >= self.minimum_size
-            self._deflating = compress and self._send_bits is not None
+            self._deflating = compress is not False and self._send_bits is not None
             rsv |= _COMPRESSED
         if not self._deflating:
             return frame
+        if fin:
+            return Frame(opcode, self._last(payload), True, rsv)
         deflater = self._deflater or self._begin()
-        last = fin and not self._send_context
-        data = deflater.compress(payload) + deflater.flush(FULL_FLUSH if last else SYNC_FLUSH)
-        if last:
+        return Frame(opcode, deflater.compress(payload) + deflater.flush(SYNC_FLUSH), False, rsv)
+
+    def encode_message(self, payload: bytes, compress: bool | None) -> bytes | None:
+        """Compress a message, if it is to be."""
+        if compress is None:
+            compress = len(payload) >= self.minimum_size
+        return self._last(payload) if compress and self._send_bits is not None else None
+
+    def _last(self, payload: bytes) -> bytes:
+        """Compress the end of a message, or all of it."""
+        deflater = self._deflater or self._begin()
+        if self._send_context:
+            data: bytes = deflater.compress(payload) + deflater.flush(SYNC_FLUSH)
+        else:
+            data = deflater.compress(payload) + deflater.flush(FULL_FLUSH)
             self._pool.give_back(self._send_bits, deflater)  # type: ignore[arg-type]
             self._deflater = None
-        if fin:
-            # Whatever an implementation makes of nothing, a byte says it (section 7.2.3.6).
-            data = data[: -len(_TAIL)] if payload else b"\x00"
-        return Frame(opcode, data, fin, rsv)
+        # Whatever an implementation makes of nothing, a byte says it (section 7.2.3.6).
+        return data[:_LESS_TAIL] if payload else b"\x00"
 
     def shares(self, size: int, compress: bool | None) -> Hashable | None:
         """Share what is not compressed, and without context also what is."""
@@ -155,10 +172,15 @@ class Deflate(Extension):
             raise FrameError("compression begun within a message")
         if not self._inflating:
             return frame
-        payload = self._inflate(payload + _TAIL if fin else payload, limit)
-        if fin and (self._ended is not None or not self._receive_context):
-            self._inflater = self._ended = None  # the next message begins with the window alone
+        payload = self.decode_message(payload, limit) if fin else self._inflate(payload, limit)
         return Frame(opcode, payload, fin, rsv & ~_COMPRESSED)
+
+    def decode_message(self, payload: bytes, limit: int) -> bytes:
+        """Inflate a message, or the end of one."""
+        data = self._inflate(payload + _TAIL, limit)
+        if self._ended is not None or not self._receive_context:
+            self._inflater = self._ended = None  # the next message begins with the window alone
+        return data
 
     def _inflate(self, data: bytes, limit: int) -> bytes:
         """Inflate up to one byte over the limit, which is enough to be refused for.
@@ -169,21 +191,28 @@ class Deflate(Extension):
         if self._ended is not None:
             self._end(data)
             return b""
-        inflater = self._inflater
-        if inflater is None:
-            history = self._history
-            window = bytes(history[-(1 << self._receive_bits) :]) if history else b""
-            inflater = self._inflater = new_inflater(self._receive_bits, window)
+        inflater = self._inflater or self._begin_inflating()
         try:
             payload: bytes = inflater.decompress(data, limit + 1)
         except InflateError as error:
             raise PayloadError(f"compressed data that is not DEFLATE: {error}") from None
         if self._receive_context:
-            self._remember(payload)
+            history, window = self._history, self._window
+            history += payload if len(payload) < window else payload[-window:]
+            if len(history) > window + (window >> 2):  # so that it need not be moved each time
+                del history[:-window]
         if inflater.eof and len(payload) <= limit:
             self._ended = b""
             self._end(inflater.unused_data)
         return payload
+
+    def _begin_inflating(self) -> Any:
+        if self._history is _NOTHING:
+            self._history = bytearray()
+            self._window = 1 << self._receive_bits
+        window = bytes(self._history[-self._window :])
+        self._inflater = new_inflater(self._receive_bits, window)
+        return self._inflater
 
     def _end(self, data: bytes) -> None:
         """Take what stands behind a final block: no more than an empty block may."""
@@ -191,12 +220,3 @@ class Deflate(Extension):
         self._ended += data
         if not any(end.startswith(self._ended) for end in _ENDS):
             raise PayloadError("data behind the end of compressed data")
-
-    def _remember(self, payload: bytes) -> None:
-        """Keep the window, with a part as much again, so that it need not be moved each time."""
-        if self._history is None:
-            self._history = bytearray()
-        size = 1 << self._receive_bits
-        self._history += payload[-size:]
-        if len(self._history) > size + (size >> 2):
-            del self._history[:-size]

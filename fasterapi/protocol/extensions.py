@@ -50,6 +50,9 @@ class Extension:
             its sender wants it compressed.
         piece_size: Bytes of a long frame that ``encode`` is given at a time, if the connection is
             ``piecewise``: it becomes several frames of one message. 0: frames stay whole.
+        direct: Whether it has ``decode_message`` and ``encode_message``, which are for messages in
+            one frame: most are, and need less work. It has to claim one bit, then. Beside other
+            extensions it is not asked for them.
     """
 
     # Whoever derives has slots, or not, as it likes.
@@ -59,6 +62,7 @@ class Extension:
     every_frame: bool = False
     minimum_size: int = 0
     piece_size: int = 0
+    direct: bool = False
 
     def decode(self, frame: Frame, *, limit: int) -> Frame:
         """Change a data frame that arrived.
@@ -83,6 +87,18 @@ class Extension:
         Args:
             frame: The frame, as the extension before this one left it.
             compress: The caller's wish for this message; ``None`` leaves it to the extension.
+        """
+        raise NotImplementedError
+
+    def decode_message(self, payload: bytes, limit: int) -> bytes:
+        """Change a message that arrived in one frame with the claimed bit; see ``decode``."""
+        raise NotImplementedError
+
+    def encode_message(self, payload: bytes, compress: bool | None) -> bytes | None:
+        """Change a message that is to be sent in one frame; see ``encode``.
+
+        Returns:
+            What goes out with the claimed bit; ``None``: the message goes as it is.
         """
         raise NotImplementedError
 

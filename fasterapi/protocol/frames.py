@@ -28,10 +28,14 @@ MAX_CONTROL = 125
 MAX_REASON = MAX_CONTROL - 2
 
 SHORT_HEADERS = {
-    first: tuple(bytes((first, length)) for length in range(MAX_CONTROL + 1))
-    for first in (FIN | int(Opcode.TEXT), FIN | int(Opcode.BINARY))
+    FIN | rsv | opcode: tuple(
+        bytes((FIN | rsv | opcode, length)) for length in range(MAX_CONTROL + 1)
+    )
+    for rsv in (0, 0x40, 0x20, 0x10)
+    for opcode in (Opcode.TEXT, Opcode.BINARY)
 }
-"""Ready headers, by first byte and length: of short messages whole in one frame, unmasked."""
+"""Ready headers, by first byte and length: of short messages whole in one frame, unmasked, as they
+are or with the one bit of an extension."""
 
 _KNOWN_OPCODES = frozenset(Opcode)
 

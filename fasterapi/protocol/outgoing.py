@@ -36,9 +36,9 @@ class Outgoing:
     """The end of ``WebSocketConnection`` that bytes leave by; its arguments are here."""
 
     __slots__ = (
-        "_later", "_masked", "_masking_key", "_now", "_out", "_overdue", "_owed", "_pings",
-        "_plain_below", "_pongs", "_sending", "_unarmed", "behind", "extensions", "limits",
-        "piecewise", "queued", "role", "state", "subprotocol",
+        "_alone", "_later", "_masked", "_masking_key", "_now", "_out", "_overdue", "_owed",
+        "_pings", "_plain_below", "_pongs", "_sending", "_unarmed", "behind", "extensions",
+        "limits", "piecewise", "queued", "role", "state", "subprotocol",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +52,8 @@ class Outgoing:
         self.role = role
         self.limits = limits
         self.extensions = tuple(extensions)
+        sole = self.extensions[0] if len(self.extensions) == 1 else None
+        self._alone = sole if sole is not None and sole.direct else None
         self.subprotocol = subprotocol
         self.state = State.OPEN
         self.queued = 0

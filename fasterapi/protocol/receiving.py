@@ -34,6 +34,8 @@ __all__ = ["Receiving"]
 Buffer = bytes | bytearray | memoryview
 
 _SLACK = 64
+_TEXT = 0x01
+"""Which of the two opcodes that begin a message it is (RFC 6455, section 11.8)."""
 _OPCODES = {int(opcode): opcode for opcode in Opcode}
 
 
@@ -329,8 +331,16 @@ class Receiving(Lifetime):
 
     def _decode_whole(self, first: int, payload: bytes) -> str | bytes:
         """Decode a message in one frame, which need not gather anywhere."""
-        opcode, payload, _, _ = self._through_extensions(first, payload)
-        return decode_text(payload) if opcode is Opcode.TEXT else payload
+        if (extension := self._alone) is None:
+            opcode, payload, _, _ = self._through_extensions(first, payload)
+            return decode_text(payload) if opcode is Opcode.TEXT else payload
+        most = self.limits.max_message_size
+        payload = extension.decode_message(payload, most)
+        size = len(payload)
+        self._decoded += size
+        if size > most:
+            self._assembler.check_size(size)
+        return decode_text(payload) if first & _TEXT else payload
 
     def _through_extensions(self, first: int, payload: bytes) -> Frame:
         """Take a data frame through the extensions, last encoder first (RFC 6455, section 9.1)."""

@@ -147,12 +147,22 @@ class Sending(Outgoing):
     def _send_message(self, first: int, payload: bytes, compress: bool | None) -> None:
         if self._sending is not None:
             raise LocalProtocolError("a fragmented message is unfinished; send its last fragment")
-        if self.extensions:
+        extension = self._alone
+        if self.extensions and (
+            extension is None
+            or self.behind
+            or (self.piecewise and 0 < extension.piece_size < len(payload))
+        ):
             opcode = Opcode.TEXT if first == FINAL_TEXT else Opcode.BINARY
             self._send_frame(Waiting(opcode, payload, True, compress))
             return
         if self.state is not OPEN:
             self._move(Trigger.SEND)
+        if extension is not None:
+            encoded = extension.encode_message(payload, compress)
+            if encoded is not None:
+                first |= extension.rsv
+                payload = encoded
         if self._masked and (length := len(payload)) <= MAX_CONTROL:
             self._out.append(SHORT_HEADERS[first][length] + payload)
             self.queued += length + 2

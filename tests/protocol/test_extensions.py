@@ -34,7 +34,7 @@ from fasterapi.protocol import (
 )
 from fasterapi.protocol.extensions import Params, claimed_bits
 
-from .wire import BINARY, CLOSE, CONT, PING, TEXT, Peer, closes, connect, every_way, payloads
+from .wire import BINARY, CLOSE, CONT, PING, TEXT, Peer, closes, connect, every_way, frame, payloads
 
 RSV1, RSV2, RSV3 = 0x40, 0x20, 0x10
 
@@ -265,6 +265,41 @@ def test_an_extension_has_to_say_what_it_does() -> None:
         Extension().decode(frame, limit=1)
     with pytest.raises(NotImplementedError):
         Extension().encode(frame, compress=None)
+    with pytest.raises(NotImplementedError):
+        Extension().decode_message(b"x", 1)
+    with pytest.raises(NotImplementedError):
+        Extension().encode_message(b"x", None)
+
+
+class Direct(Reverse):
+    """One that is asked for whole messages, and not for their frames."""
+
+    direct = True
+
+    def decode_message(self, payload: bytes, limit: int) -> bytes:
+        return bytes(limit + 1) if payload == b"many" else payload[::-1]
+
+    def encode_message(self, payload: bytes, compress: bool | None) -> bytes | None:
+        return None if compress is False else payload[::-1]
+
+
+@pytest.mark.parametrize("text", ["abc", "a" * 99 + "b" * 99])
+def test_a_direct_extension_is_asked_for_whole_messages(text: str) -> None:
+    ours = server(Direct())
+    for piecewise in (False, True):
+        ours.piecewise = piecewise
+        ours.send_text(text)
+        ours.send_binary(text.encode(), compress=False)
+        assert [first for first, _ in payloads(ours.data_to_send())] == [0x81 | Direct.rsv, 0x82]
+    wire = frame(TEXT, text.encode(), rsv=Direct.rsv)
+    assert ours.receive_data(wire) == [text[::-1]]
+    assert ours.receive_data(wire * 2) == [text[::-1]] * 2
+
+
+def test_what_a_direct_extension_makes_too_long_is_refused() -> None:
+    (closed,) = server(Direct()).receive_data(frame(TEXT, b"many", rsv=Direct.rsv))
+    assert isinstance(closed, Closed)
+    assert closed.code == 1009
 
 
 # ------------------------------------------------------------------------------ at work, out
