@@ -52,8 +52,8 @@ NEEDS = {
 }
 OWN_LOOP = ("granian", "bare-sync", "fasterapi-sync", "websockets-sync")
 DEFLATERS = (
-    "fasterapi", "fasterapi-zlib", "fasterapi-zlib-ng", "websockets", "aiohttp", "uvicorn-sansio",
-    "uvicorn-wsproto",
+    "fasterapi", "fasterapi-zlib", "fasterapi-zlib-1", "fasterapi-zlib-ng", "fasterapi-zlib-ng-1",
+    "websockets", "aiohttp", "uvicorn-sansio", "uvicorn-wsproto",
 )  # fmt: skip
 STREAMERS = ("fasterapi", "websockets", "aiohttp", "uvicorn-sansio", "picows", "tornado")
 
