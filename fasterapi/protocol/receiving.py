@@ -1,31 +1,19 @@
-"""The receiving half of a connection: bytes to frames, and frames to events.
+"""The receiving half of a connection: from bytes to frames.
 
 RFC 6455, sections 5 and 6.2. One read usually holds whole frames: the scan takes all of them at
 once, and the last one goes on piece by piece. Where they inflate, a read may be taken in steps. An
-error becomes a close code where a read is taken, and nowhere else.
+error becomes a close code where a read is taken, and nowhere else. What becomes of a frame is in
+``incoming``.
 """
 
 from __future__ import annotations
 
-from functools import cache
-
 from .._speedups import scan, unwrap
-from ..errors import FrameError, PayloadError, RemoteProtocolError
-from .codes import Opcode
-from .events import Closed, Event, Ping, Pong
-from .extensions import claimed_bits
-from .frames import (
-    FIN,
-    RSV,
-    Frame,
-    PartialFrame,
-    check_opcode,
-    mask,
-    parse_close,
-    parse_header,
-)  # fmt: skip
-from .lifetime import Lifetime
-from .messages import MessageAssembler, decode_text
+from ..errors import RemoteProtocolError
+from .events import Event
+from .frames import PartialFrame, mask, parse_header
+from .incoming import Incoming
+from .messages import decode_text
 from .sending import FINAL_BINARY, FINAL_TEXT
 from .state import OPEN, State, Trigger
 
@@ -33,34 +21,20 @@ __all__ = ["Receiving"]
 
 Buffer = bytes | bytearray | memoryview
 
-_SLACK = 64
-_TEXT = 0x01
-"""Which of the two opcodes that begin a message it is (RFC 6455, section 11.8)."""
-_OPCODES = {int(opcode): opcode for opcode in Opcode}
 
-
-class Receiving(Lifetime):
+class Receiving(Incoming):
     """What ``WebSocketConnection`` receives."""
 
     __slots__ = (
-        "_assembling", "_claimed", "_decoded", "_direct", "_every_frame", "_held", "_message_held",
-        "_partial", "_rest", "_scanned", "_whole", "stepwise", "unread",
+        "_direct", "_partial", "_rest", "_scanned", "stepwise", "unread",
     )  # fmt: skip
 
     def _expect(self) -> None:
-        self._claimed = claimed_bits(self.extensions)
-        self._every_frame = False
-        for extension in self.extensions:
-            self._every_frame = self._every_frame or extension.every_frame
-        self._whole = _whole_messages(self._claimed)  # first bytes of those that we decode
-        self._assembling: MessageAssembler | None = None
+        super()._expect()
         self._rest = b""  # an unfinished header, or what is behind the end of a step
         self._partial: PartialFrame | None = None
-        self._held: bytes | bytearray = b""  # of a control frame, or one for an extension
-        self._message_held = False
         self._direct = not self._every_frame  # a read may be a message and nothing else
         self.stepwise = self.unread = False
-        self._decoded = 0  # bytes that extensions have made in this step
         self._scanned: tuple[bytes, list[int], int] | None = None  # frames of the next step
 
     def receive_data(self, data: Buffer, now: float = 0.0) -> list[Event]:
@@ -132,14 +106,6 @@ class Receiving(Lifetime):
         self._find_direct()
 
     # ------------------------------------------------------------------------------- frames
-
-    @property
-    def _assembler(self) -> MessageAssembler:
-        """Where messages gather: made when it is needed, for many connections never do."""
-        assembler = self._assembling
-        if assembler is None:
-            assembler = self._assembling = MessageAssembler(self.limits)
-        return assembler
 
     @property
     def _receiving(self) -> bool:
@@ -279,47 +245,6 @@ class Receiving(Lifetime):
             self._end_frame(frame.first, events)
         return end
 
-    def _check(self, first: int, length: int) -> None:
-        """Refuse a frame that may not stand here, going by its first byte and its length."""
-        check_opcode(first, length)
-        opcode = first & 0x0F
-        if first & RSV & (~self._claimed if opcode < Opcode.CLOSE else RSV):
-            raise FrameError("reserved bit set, and no extension to claim it")
-        if opcode < Opcode.CLOSE:
-            self._assembler.check(opcode)
-
-    def _open_frame(self, first: int, length: int) -> None:
-        """Begin a frame that ``_check`` has passed; ``length`` is the whole length."""
-        opcode = first & 0x0F
-        if opcode >= Opcode.CLOSE:
-            return
-        if opcode != Opcode.CONTINUATION:
-            self._message_held = self._every_frame or bool(first & RSV)
-        if self._is_held(first):
-            # What compression can't make smaller it makes a little longer.
-            self._assembler.check_size(length - (length >> 8) - _SLACK)
-        else:
-            self._assembler.check_size(length)
-            self._assembler.begin(opcode)
-
-    def _is_held(self, first: int) -> bool:
-        """Tell whether a frame gathers whole: a control frame, or one that an extension reads."""
-        return bool(first & (RSV | Opcode.CLOSE)) or self._message_held
-
-    def _hold(self, piece: bytes) -> None:
-        self._held = self._held or bytearray()
-        self._held += piece
-
-    def _end_frame(self, first: int, events: list[Event]) -> None:
-        if not self._is_held(first):
-            self._assembler.end(bool(first & FIN), events.append)
-            return
-        payload, self._held = bytes(self._held), b""
-        if first & Opcode.CLOSE:
-            self._control(first & 0x0F, payload, events)
-        else:
-            self._decode(first, payload, events)
-
     def _take_whole(self, first: int, payload: bytes) -> list[Event]:
         """Take a read that is one message, for extensions to decode, and nothing else."""
         try:
@@ -328,62 +253,6 @@ class Receiving(Lifetime):
             events: list[Event] = []
             self._fail(fault.code, str(fault), events)
             return events
-
-    def _decode_whole(self, first: int, payload: bytes) -> str | bytes:
-        """Decode a message in one frame, which need not gather anywhere."""
-        if (extension := self._alone) is None:
-            opcode, payload, _, _ = self._through_extensions(first, payload)
-            return decode_text(payload) if opcode is Opcode.TEXT else payload
-        most = self.limits.max_message_size
-        payload = extension.decode_message(payload, most)
-        size = len(payload)
-        self._decoded += size
-        if size > most:
-            self._assembler.check_size(size)
-        return decode_text(payload) if first & _TEXT else payload
-
-    def _through_extensions(self, first: int, payload: bytes) -> Frame:
-        """Take a data frame through the extensions, last encoder first (RFC 6455, section 9.1)."""
-        assembler = self._assembler
-        frame = Frame(_OPCODES[first & 0x0F], payload, first >= FIN, first & RSV)
-        for extension in reversed(self.extensions):
-            frame = extension.decode(frame, limit=assembler.room)
-        if frame.rsv:
-            raise FrameError("reserved bit that no extension cleared")
-        assembler.check_size(len(frame.payload))
-        self._decoded += len(frame.payload)
-        return frame
-
-    def _decode(self, first: int, payload: bytes, events: list[Event]) -> None:
-        """Decode a frame that stands alone, or in a message that is gathered."""
-        assembler = self._assembler
-        frame = self._through_extensions(first, payload)
-        assembler.begin(frame.opcode)
-        assembler.feed(frame.payload, events.append)
-        assembler.end(frame.fin, events.append)
-
-    def _control(self, opcode: int, payload: bytes, events: list[Event]) -> None:
-        if opcode == Opcode.PING:
-            if self.state is State.OPEN:
-                # A peer that never reads gets its latest pings answered (section 5.5.3).
-                self._pongs = [*self._pongs, payload][-self.limits.max_queued_pongs :]
-            events.append(Ping(payload))
-        elif opcode == Opcode.PONG:
-            pings = self._pings
-            latency, answers = pings.answered(payload, self._now) if pings else (None, ())
-            events.append(Pong(payload, latency, answers))
-        else:
-            self._receive_close(payload, events)
-
-    def _receive_close(self, payload: bytes, events: list[Event]) -> None:
-        code, text = parse_close(payload)
-        try:
-            reason = text.decode()
-        except UnicodeDecodeError:
-            raise PayloadError("close reason that is not UTF-8") from None
-        # With its reason too, for that is what a browser reports as the reason of the close.
-        self._owe(Trigger.RECEIVE_CLOSE, payload)
-        events += self._report(Closed(code, reason, remote=True))
 
     def _owe(self, trigger: Trigger, payload: bytes) -> None:
         """Stop receiving, and let go of what has arrived and is not taken."""
@@ -396,14 +265,3 @@ class Receiving(Lifetime):
         self._partial = self._scanned = None
         self._held = self._rest = b""
         self.unread = False
-
-
-@cache
-def _whole_messages(claimed: int) -> frozenset[int]:
-    """Give the first bytes of messages in one frame that carry a claimed bit, and no other."""
-    return frozenset(
-        FIN | rsv | opcode
-        for rsv in range(0x10, RSV + 1, 0x10)
-        if not rsv & ~claimed
-        for opcode in (Opcode.TEXT, Opcode.BINARY)
-    )
