@@ -30,7 +30,7 @@ from ..app.websocket import WebSocketBase
 from ..protocol.http import Request, Response
 from ..sync.sse import SyncSSEConnection
 from ..sync.websocket import SyncWebSocket
-from .bridge import BridgeExchange
+from .bridged import BridgeExchange
 from .callbacks import CallbackWebSocket
 from .sse import SSEConnection
 from .websocket import WebSocket
