@@ -11,6 +11,7 @@ import fasterapi.aio
 import fasterapi.sync
 from fasterapi import SyncWebSocket, WebSocket
 from fasterapi.aio import client as aio_client
+from fasterapi.http.event_stream import EventStreamBase
 from fasterapi.http.websocket_request import ConnectOptions
 from fasterapi.sync import client as sync_client
 
@@ -63,6 +64,12 @@ def test_both_connects_take_the_same() -> None:
     hints = [inspect.signature(each).parameters["options"].annotation for each in (aio, sync)]
     assert hints == ["Unpack[ConnectOptions]"] * 2
     assert aio_client.ConnectOptions is sync_client.ConnectOptions is ConnectOptions
+
+
+def test_both_event_streams_take_the_same() -> None:
+    aio, sync = fasterapi.aio.events, fasterapi.sync.events
+    assert fasterapi.events is aio
+    assert inspect.signature(aio) == inspect.signature(sync) == inspect.signature(EventStreamBase)
 
 
 def test_every_option_of_connect_is_documented_and_named() -> None:

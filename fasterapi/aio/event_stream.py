@@ -10,7 +10,7 @@ import asyncio
 from contextlib import suppress
 from operator import length_hint
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from ..errors import ConcurrentReceive, FasterAPIError, LocalProtocolError
 from ..http.event_stream import EventStreamBase
@@ -43,8 +43,7 @@ class EventStream(EventStreamBase):
 
     __slots__ = ("_closing", "_dial", "_dialler", "_entered", "_link", "_reading")
 
-    def __init__(self, url: str, **options: Any) -> None:
-        super().__init__(url, **options)
+    def _set_up(self) -> None:
         self._dialler = Dialler(self._route, limits=self._limits)
         self._dial: asyncio.Task[tuple[Link, ResponseReader]] | None = None
         self._link: Link | None = None

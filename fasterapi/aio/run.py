@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 from ..app.log import configure_logging
 from ..app.log import server as log
+from ..app.serving import ServerOptions
 from ..sync.run import SIGNALS, exit_now, greeting, signals_restored
 from .server import Server
 
@@ -22,8 +23,7 @@ def run(
     *,
     loop: str = "auto",
     log_level: str = "info",
-    access_log: bool = True,
-    **options: Any,
+    **options: Unpack[ServerOptions],
 ) -> None:
     """Serve an app until SIGINT or SIGTERM; a second signal ends the process at once.
 
@@ -31,19 +31,18 @@ def run(
         app: The application.
         loop: ``"asyncio"``, ``"uvloop"``, or ``"auto"``: uvloop where it is installed.
         log_level: The least severe level that is printed, if the program has not set up logging.
-        access_log: Whether requests are logged.
-        options: As for ``Server``: host, port, uds, sock, ssl_certfile, ssl_keyfile, http2,
-            grace.
+        options: As for ``serve``.
 
     Raises:
         OSError: If the address can't be listened on.
         ImportError: If ``loop`` is ``"uvloop"`` and it is not installed, or ``http2`` is true and
             h2 is not.
-        ValueError: If ``loop`` or ``log_level`` is no such thing.
+        ValueError: If ``loop`` or ``log_level`` is no such thing, or there is a key without a
+            certificate.
     """
     factory, name = _loop_factory(loop)
     configure_logging(log_level)
-    server = Server(app, access_log=access_log, **options)
+    server = Server(app, **options)
     with signals_restored(), asyncio.Runner(loop_factory=factory) as runner:
         runner.run(_serve(server, name))
 

@@ -11,10 +11,11 @@ import contextlib
 import socket
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from ..app.log import log_fault
 from ..app.log import server as log
+from ..app.serving import ServerOptions
 from ..sync.listening import ServerBase, client_name, set_tcp_options
 from .acceptor import Acceptor
 from .channel import Channel
@@ -34,14 +35,12 @@ class Server(ServerBase, AppHost):
 
     Args:
         app: The application.
-        http2: Whether HTTP/2 is spoken beside HTTP/1.1: to clients that choose it during the TLS
-            handshake (ALPN) and, on a server without TLS, to those that begin with it (prior
-            knowledge). ``None``: with TLS, if h2 is installed. ``True`` insists, and has a ready
-            ``ssl_context`` offer it too.
-        options: See ``ServerBase``.
+        host, port, uds, sock, ssl_certfile, ssl_keyfile, ssl_context, http2, access_log, grace,
+            backlog, clock: See ``ServerBase``.
 
     Raises:
         ImportError: If ``http2`` is true and h2 is not installed.
+        ValueError: If there is a key without a certificate.
 
     Attributes:
         calls: Handlers at work.
@@ -50,11 +49,10 @@ class Server(ServerBase, AppHost):
         gathers: Whether ``writelines`` of the loop's transports is to be used for long payloads.
     """
 
-    def __init__(self, app: App, *, http2: bool | None = None, **options: Any) -> None:
-        super().__init__(app, **options)
+    def _choose_http(self, http2: bool | None, *, given: bool) -> None:
         tls = self._ssl
         self._negotiating = _negotiating(http2, tls is not None)
-        if tls is not None and (http2 or (self._negotiating and not options.get("ssl_context"))):
+        if tls is not None and (http2 or (self._negotiating and not given)):
             tls.set_alpn_protocols(["h2", "http/1.1"])
 
     def _set_up(self, app: App, access_log: bool, clock: Callable[[], float]) -> None:
@@ -221,12 +219,18 @@ class Server(ServerBase, AppHost):
         await asyncio.sleep(0)  # aborted transports report their end in the next turn
 
 
-def serve(app: App, **options: Any) -> Server:
+def serve(app: App, **options: Unpack[ServerOptions]) -> Server:
     """Make a server for the running event loop, to be used with ``async with``.
 
     Args:
         app: The application.
-        options: As for ``Server``.
+        options: See ``ServerOptions``: ``host``, ``port``, ``uds``, ``sock``, ``ssl_certfile``,
+            ``ssl_keyfile``, ``ssl_context``, ``http2``, ``access_log``, ``grace``, ``backlog``,
+            ``clock``.
+
+    Raises:
+        ImportError: If ``http2`` is true and h2 is not installed.
+        ValueError: If there is a key without a certificate.
     """
     return Server(app, **options)
 

@@ -19,7 +19,7 @@ from contextlib import (
 )
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from ..errors import LocalProtocolError
 from ..limits import DEFAULT_LIMITS, Limits
@@ -40,6 +40,7 @@ from .options import (
 )
 from .responses import error_response
 from .routing import Match, Options, Pattern, Route, RouteKind, Router
+from .serving import ServingOptions
 
 __all__ = ["App", "Match"]
 
@@ -373,7 +374,9 @@ class App:
         port: int = 8000,
         *,
         server: str = "aio",
-        **options: Any,
+        loop: str = "auto",
+        log_level: str = "info",
+        **options: Unpack[ServingOptions],
     ) -> None:
         """Serve the app until Ctrl+C or SIGTERM.
 
@@ -382,21 +385,31 @@ class App:
             port: TCP port.
             server: ``"aio"``, with an event loop; or ``"sync"``, with a thread for each connection
                 and no event loop, which runs ``def`` handlers only.
-            options: As for ``fasterapi.aio.run``: uds, sock, ssl_certfile, ssl_keyfile, log_level,
-                access_log, grace, and loop and http2, which the sync server has not.
+            loop: ``"asyncio"``, ``"uvloop"``, or ``"auto"``: uvloop where it is installed.
+            log_level: The least severe level that is printed, if the program has not set up
+                logging.
+            options: See ``ServingOptions``: ``uds``, ``sock``, ``ssl_certfile``, ``ssl_keyfile``,
+                ``ssl_context``, ``http2``, ``access_log``, ``grace``, ``backlog``.
 
         Raises:
             OSError: If the address can't be listened on.
+            ImportError: If uvloop or HTTP/2 is insisted on, and not installed.
             TypeError: If the sync server finds something that needs an event loop.
-            ValueError: If there is no such server.
+            ValueError: If there is no such server, loop or level, or options don't fit together;
+                the sync server has neither a loop nor HTTP/2.
         """
         if server == "aio":
             from ..aio import run
+
+            run(self, host=host, port=port, loop=loop, log_level=log_level, **options)
         elif server == "sync":
-            from ..sync import run
+            from ..sync import run as run_threads
+
+            if loop != "auto":
+                raise ValueError(f"the sync server has no event loop; leave loop={loop!r} out")
+            run_threads(self, host=host, port=port, log_level=log_level, **options)
         else:
             raise ValueError(f"server has to be 'aio' or 'sync', not {server!r}")
-        run(self, host=host, port=port, **options)
 
 
 def _refuse_method(request: Request, routes: Sequence[Route]) -> Response:

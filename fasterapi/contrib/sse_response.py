@@ -10,6 +10,7 @@ It is Starlette's ``Response`` too where that is installed, for FastAPI knows it
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..aio.handlers import start_call
@@ -48,11 +49,12 @@ class SSEResponse(EventResponse, _Base):
     status_code = 200
     media_type = "text/event-stream"
     body = b""
+    background: Any = None
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        EventResponse.__init__(self, *args, **options)
-        self.raw_headers: list[tuple[bytes, bytes]] = []
-        self.background: Any = None
+    @cached_property
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        """Further header fields."""
+        return []
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer a request of an ASGI server.

@@ -124,6 +124,10 @@ class EventStreamBase:
         self._events = iter(self._batch)  # what of it waits to be taken
         self._before = ""  # the last event ID before the batch
         self._begin()  # raises now what would be raised later
+        self._set_up()
+
+    def _set_up(self) -> None:
+        """Take what a deriving class has beside it."""
 
     @property
     def state(self) -> SourceState:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import chain
 from operator import length_hint
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from ..errors import ConcurrentReceive, FasterAPIError, LocalProtocolError
 from ..http.event_stream import EventStreamBase
@@ -41,8 +41,7 @@ class SyncEventStream(EventStreamBase):
 
     __slots__ = ("_closing", "_dialler", "_entered", "_lock", "_reading", "_stream")
 
-    def __init__(self, url: str, **options: Any) -> None:
-        super().__init__(url, **options)
+    def _set_up(self) -> None:
         self._dialler = Dialler(self._route, limits=self._limits)
         self._stream: SocketStream | None = None
         self._lock = threading.Lock()  # guards state and stream; nothing blocks while it is held

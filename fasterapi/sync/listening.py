@@ -52,10 +52,19 @@ class ServerBase:
         sock: A bound socket to listen on, instead of either.
         ssl_certfile, ssl_keyfile: Certificate chain and key in PEM files, for TLS.
         ssl_context: A ready context instead.
+        http2: Whether HTTP/2 is spoken beside HTTP/1.1: to clients that choose it during the TLS
+            handshake (ALPN) and, on a server without TLS, to those that begin with it (prior
+            knowledge). ``None``: with TLS, if h2 is installed. ``True`` insists, and has a ready
+            ``ssl_context`` offer it too. The blocking server has none.
         access_log: Whether requests are logged.
         grace: Seconds that handlers have when the server stops.
         backlog: Connections that may wait to be accepted.
         clock: The time in seconds; for tests.
+
+    Raises:
+        ImportError: If ``http2`` is true and h2 is not installed.
+        TypeError: If a route needs an event loop, and the server has none.
+        ValueError: If options don't fit together, or the server has no HTTP/2 to speak.
     """
 
     def __init__(
@@ -69,6 +78,7 @@ class ServerBase:
         ssl_certfile: str | None = None,
         ssl_keyfile: str | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        http2: bool | None = None,
         access_log: bool = True,
         grace: float = 5.0,
         backlog: int = 2048,
@@ -79,7 +89,17 @@ class ServerBase:
         self._grace = grace
         self._backlog = backlog
         self._uds_file: tuple[int, int] | None = None
+        self._choose_http(http2, given=ssl_context is not None)
         self._set_up(app, access_log, clock)
+
+    def _choose_http(self, http2: bool | None, *, given: bool) -> None:
+        """Take which versions of HTTP are to be spoken.
+
+        Args:
+            http2: As for the server.
+            given: Whether the TLS context is somebody else's.
+        """
+        raise NotImplementedError
 
     def _set_up(self, app: App, access_log: bool, clock: Callable[[], float]) -> None:
         """Take the other options, and whatever else a deriving class has."""

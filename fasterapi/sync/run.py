@@ -9,13 +9,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from .._speedups import implementation
 from .._speedups.deflate import deflate
 from .._version import __version__
 from ..app.log import configure_logging
 from ..app.log import server as log
+from ..app.serving import ServerOptions
 from .server import Server
 
 if TYPE_CHECKING:
@@ -27,22 +28,22 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """Those that end a server in order, and at once when they come a second time."""
 
 
-def run(app: App, *, log_level: str = "info", access_log: bool = True, **options: Any) -> None:
+def run(app: App, *, log_level: str = "info", **options: Unpack[ServerOptions]) -> None:
     """Serve an app with threads until SIGINT or SIGTERM; a second one ends the process at once.
 
     Args:
         app: The application.
         log_level: The least severe level that is printed, if the program has not set up logging.
-        access_log: Whether requests are logged.
-        options: As for ``Server``: host, port, uds, sock, ssl_certfile, ssl_keyfile, grace.
+        options: As for ``serve``.
 
     Raises:
         OSError: If the address can't be listened on.
         TypeError: If a route, or the app's lifespan, needs an event loop.
-        ValueError: If ``log_level`` is no such thing.
+        ValueError: If ``log_level`` is no such thing, there is a key without a certificate, or
+            ``http2`` is true.
     """
     configure_logging(log_level)
-    server = Server(app, access_log=access_log, **options)
+    server = Server(app, **options)
     # A signal's handler may run at any moment of this thread: a queue of this kind bears that.
     signals: SimpleQueue[int] = SimpleQueue()
     stopping = False

@@ -17,11 +17,12 @@ from collections.abc import Callable
 from contextvars import copy_context
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from ..app.calls import refuse
 from ..app.log import server as log
 from ..app.responses import error_response
+from ..app.serving import ServerOptions
 from ..limits import MAX_REFUSED
 from ..protocol.http import Response
 from .connection import Connection
@@ -45,7 +46,8 @@ class Server(ServerBase):
 
     Args:
         app: The application. Its routes and its lifespan are plain functions.
-        options: See ``ServerBase``.
+        host, port, uds, sock, ssl_certfile, ssl_keyfile, ssl_context, http2, access_log, grace,
+            backlog, clock: See ``ServerBase``.
 
     Attributes:
         app, access_log, clock: As given.
@@ -58,7 +60,15 @@ class Server(ServerBase):
 
     Raises:
         TypeError: If a route needs an event loop.
+        ValueError: If there is a key without a certificate, or ``http2`` is true.
     """
+
+    def _choose_http(self, http2: bool | None, *, given: bool) -> None:
+        if http2:
+            raise ValueError(
+                "the blocking server speaks HTTP/1.1 only; leave http2 out, or run the app with "
+                "the asyncio server"
+            )
 
     def _set_up(self, app: App, access_log: bool, clock: Callable[[], float]) -> None:
         check_app(app)
@@ -241,16 +251,18 @@ class Server(ServerBase):
             self._wait_idle(_LAST_MOMENT)
 
 
-def serve(app: App, **options: Any) -> Server:
+def serve(app: App, **options: Unpack[ServerOptions]) -> Server:
     """Make a server of threads, to be used with ``with``.
 
     Args:
         app: The application.
-        options: As for ``ServerBase``: host, port, uds, sock, ssl_certfile, ssl_keyfile,
-            ssl_context, access_log, grace, backlog.
+        options: See ``ServerOptions``: ``host``, ``port``, ``uds``, ``sock``, ``ssl_certfile``,
+            ``ssl_keyfile``, ``ssl_context``, ``http2``, ``access_log``, ``grace``, ``backlog``,
+            ``clock``.
 
     Raises:
         TypeError: If a route needs an event loop.
+        ValueError: If there is a key without a certificate, or ``http2`` is true.
     """
     return Server(app, **options)
 

@@ -549,9 +549,10 @@ def test_run_serves_with_the_asyncio_server(monkeypatch: pytest.MonkeyPatch) -> 
     app = App()
     app.run()
     app.run("0.0.0.0", 80, loop="asyncio", grace=1)
+    usual = {"host": "127.0.0.1", "port": 8000, "loop": "auto", "log_level": "info"}
     assert calls == [
-        (app, {"host": "127.0.0.1", "port": 8000}),
-        (app, {"host": "0.0.0.0", "port": 80, "loop": "asyncio", "grace": 1}),
+        (app, usual),
+        (app, {**usual, "host": "0.0.0.0", "port": 80, "loop": "asyncio", "grace": 1}),
     ]
 
 

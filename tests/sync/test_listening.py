@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fasterapi import App, aio, sync
+from fasterapi.app.serving import ServerOptions, ServingOptions
 from fasterapi.sync.listening import DateField, ServerBase, client_name, set_tcp_options
 
 
@@ -27,11 +28,42 @@ def test_names_of_clients(address: Any, name: str) -> None:
 
 def test_both_servers_take_the_same_options() -> None:
     assert issubclass(aio.Server, ServerBase)
-    assert inspect.signature(sync.Server) == inspect.signature(ServerBase)
-    assert list(inspect.signature(aio.Server).parameters) == ["app", "http2", "options"]
-    assert inspect.signature(aio.serve).parameters.keys() == (
-        inspect.signature(sync.serve).parameters.keys()
-    )
+    signature = inspect.signature(ServerBase)
+    assert inspect.signature(sync.Server) == inspect.signature(aio.Server) == signature
+    app, *named = signature.parameters.values()
+    assert app.name == "app"
+    assert {each.name for each in named} == set(ServerOptions.__annotations__)
+    assert {each.kind for each in named} == {inspect.Parameter.KEYWORD_ONLY}
+
+
+@pytest.mark.parametrize("function", [aio.serve, sync.serve, aio.run, sync.run])
+def test_options_that_are_handed_on_are_known(function: Any) -> None:
+    options = inspect.signature(function).parameters["options"]
+    assert options.annotation == "Unpack[ServerOptions]"
+
+
+@pytest.mark.parametrize("function", [aio.serve, sync.serve])
+def test_options_that_are_handed_on_are_named(function: Any) -> None:
+    documented = (inspect.getdoc(ServerOptions) or "") + (inspect.getdoc(ServingOptions) or "")
+    for option in ServerOptions.__annotations__:
+        assert option in documented
+        assert f"``{option}``" in function.__doc__
+
+
+def test_the_defaults_that_are_told_are_those() -> None:
+    defaults = inspect.signature(ServerBase).parameters
+    told = (inspect.getdoc(ServerOptions) or "") + (inspect.getdoc(ServingOptions) or "")
+    assert f'``"{defaults["host"].default}"`` by default' in told
+    assert f"{defaults['port'].default} by default" in told
+    assert f"{defaults['grace'].default:g} by default" in told
+    assert f"{defaults['backlog'].default} by default" in told
+
+
+def test_the_blocking_server_has_no_http2() -> None:
+    with pytest.raises(ValueError, match=r"HTTP/1\.1 only; leave http2 out"):
+        sync.serve(App(), http2=True)
+    with sync.serve(App(), port=0, http2=False) as server:
+        assert server.port
 
 
 def test_both_ways_to_run_take_the_same_options_apart_from_the_loop() -> None:

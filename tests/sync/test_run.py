@@ -48,5 +48,7 @@ def test_mistakes_are_told() -> None:
         run(App(), log_level="loud")
     with pytest.raises(ValueError, match="'aio' or 'sync', not 'gevent'"):
         App().run(server="gevent")
-    with pytest.raises(TypeError, match="loop"):
+    with pytest.raises(ValueError, match="no event loop; leave loop='uvloop' out"):
         App().run(server="sync", loop="uvloop")
+    with pytest.raises(ValueError, match=r"HTTP/1\.1 only; leave http2 out"):
+        App().run(server="sync", http2=True)
