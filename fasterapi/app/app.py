@@ -6,15 +6,11 @@ or the response if none does. Here is no socket, no loop, no thread and no clock
 
 from __future__ import annotations
 
-import inspect
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
-    AsyncExitStack,
-    ExitStack,
-    asynccontextmanager,
     contextmanager,
 )
 from dataclasses import replace
@@ -25,12 +21,13 @@ from ..errors import LocalProtocolError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..protocol.deflate import Compression, check_compression
 from ..protocol.extensions import ExtensionFactory
-from ..protocol.handshake import is_websocket_request
 from ..protocol.headers import HeaderPairs, Headers
 from ..protocol.http import Request, Response
 from ..protocol.origin import SAME_ORIGIN, Origins, check_origins
 from ..protocol.sse import to_json
+from .dispatch import dispatch
 from .handlers import Handler, Style
+from .lifespan import Lifespan, Lifespans
 from .options import (
     HTTPOptions,
     SSEOptions,
@@ -38,14 +35,12 @@ from .options import (
     check_methods,
     check_subprotocols,
 )
-from .responses import error_response
 from .routing import Match, Options, Pattern, Route, RouteKind, Router
 from .serving import ServingOptions
 
 __all__ = ["App", "Match"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Lifespan = Callable[["App"], AbstractAsyncContextManager[Any] | AbstractContextManager[Any]]
 
 
 class _Unset:
@@ -56,12 +51,6 @@ class _Unset:
 
 
 _UNSET = _Unset()
-
-_NEEDS_LOOP = (
-    "the app's lifespan is async, and the sync server has no event loop to run it in; write it as "
-    "a plain def under contextlib.contextmanager, or serve the app with the asyncio server "
-    '(server="aio")'
-)
 
 
 class App:
@@ -103,15 +92,9 @@ class App:
         self.dumps = dumps
         self.loads = loads
         self.state = SimpleNamespace()
-        if inspect.isasyncgenfunction(lifespan) or inspect.isgeneratorfunction(lifespan):
-            kind = "async" if inspect.isasyncgenfunction(lifespan) else ""
-            raise TypeError(f"decorate {lifespan.__name__} with contextlib.{kind}contextmanager")
-        # Each with the app that it is of: another one may have taken it over.
-        self._lifespans: list[tuple[App, Lifespan]] = [] if lifespan is None else [(self, lifespan)]
+        self._lifespans = Lifespans(self, lifespan)
         self._router = Router()
-        self._asgi_host: Any = (
-            None  # of the loop that an ASGI server runs in, kept for contrib.asgi
-        )
+        self._asgi_host: Any = None  # contrib.asgi's, of the loop that an ASGI server runs
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer an ASGI server: an app is an ASGI application, to be served or mounted.
@@ -275,7 +258,7 @@ class App:
             taken = self._router.rivals(moved)
             if methods := tuple(method for method in route.methods if method not in taken):
                 self._router.add(replace(moved, methods=methods))
-        self._lifespans += [entry for entry in other._lifespans if entry not in self._lifespans]
+        self._lifespans.take_over(other._lifespans)
 
     def _registrar(
         self, kind: RouteKind, path: str, methods: Sequence[str], options: Options
@@ -310,38 +293,13 @@ class App:
             The route; or the response, if there is none: 404, 405 with ``Allow``, 413 for a body
             over the route's limit, or what OPTIONS asks.
         """
-        if request.target == "*":  # OPTIONS of the server as a whole (RFC 9110, section 9.3.7)
-            return _refuse_method(request, self._router.routes)
-        found = self._router.match(request.raw_path)
-        if not found:
-            return error_response(404)
-        socket: Match | None = None
-        plain: list[Match] = []
-        for match in found:
-            if match.route.kind is not RouteKind.WEBSOCKET:
-                plain.append(match)
-            elif socket is None:
-                socket = match
-        if socket is not None and (not plain or is_websocket_request(request)):
-            return socket
-        for match in plain:
-            if request.method in match.route.methods:
-                return _too_large(request, match.route.options.limits) or match
-        return _refuse_method(request, [match.route for match in plain])
+        return dispatch(self._router, request)
 
     # -------------------------------------------------------------------------------- running
 
-    @asynccontextmanager
-    async def lifespan_context(self) -> AsyncIterator[None]:
+    def lifespan_context(self) -> AbstractAsyncContextManager[None]:
         """Run the app's start-up, and its shutdown; for adapters."""
-        async with AsyncExitStack() as stack:
-            for app, lifespan in list(self._lifespans):
-                context = lifespan(app)
-                if isinstance(context, AbstractAsyncContextManager):
-                    await stack.enter_async_context(context)
-                else:
-                    stack.enter_context(context)
-            yield
+        return self._lifespans.entered()
 
     def check_sync_lifespan(self) -> None:
         """Refuse a lifespan that needs an event loop, as far as that can be told from outside.
@@ -349,24 +307,15 @@ class App:
         Raises:
             TypeError: If there is one.
         """
-        for _, lifespan in self._lifespans:
-            if inspect.isasyncgenfunction(inspect.unwrap(lifespan)):
-                raise TypeError(_NEEDS_LOOP)
+        self._lifespans.check_plain()
 
-    @contextmanager
-    def sync_lifespan_context(self) -> Iterator[None]:
+    def sync_lifespan_context(self) -> AbstractContextManager[None]:
         """Run the app's start-up, and its shutdown; for an adapter without an event loop.
 
         Raises:
             TypeError: If one of them is async.
         """
-        with ExitStack() as stack:
-            for app, lifespan in list(self._lifespans):
-                context = lifespan(app)
-                if isinstance(context, AbstractAsyncContextManager):
-                    raise TypeError(_NEEDS_LOOP)
-                stack.enter_context(context)
-            yield
+        return self._lifespans.entered_plain()
 
     def run(
         self,
@@ -410,26 +359,6 @@ class App:
             run_threads(self, host=host, port=port, log_level=log_level, **options)
         else:
             raise ValueError(f"server has to be 'aio' or 'sync', not {server!r}")
-
-
-def _refuse_method(request: Request, routes: Sequence[Route]) -> Response:
-    """Answer a method that no route has: 405, or OPTIONS with what there is."""
-    methods = [method for route in routes for method in route.methods]
-    fields = [("Allow", ", ".join(dict.fromkeys([*methods, "OPTIONS"])))]
-    if request.method != "OPTIONS":
-        return error_response(405, headers=fields)
-    wanted = request.headers.get("access-control-request-method")
-    for route in routes:
-        if isinstance(route.options, SSEOptions) and wanted in route.methods:
-            fields += route.options.preflight_headers(request, route.methods)
-            break
-    return Response(204, fields)
-
-
-def _too_large(request: Request, limits: Limits) -> Response | None:
-    if len(request.body) <= limits.max_body_size:
-        return None
-    return error_response(413, f"over Limits.max_body_size ({limits.max_body_size} bytes)")
 
 
 def _check_style(kind: RouteKind, path: str, handler: Handler) -> None:
