@@ -25,6 +25,7 @@ from ..app.responses import error_response
 from ..app.serving import ServerOptions
 from ..limits import MAX_REFUSED
 from ..protocol.http import Response
+from .attended import Attended
 from .connection import Connection
 from .listener import Listener
 from .listening import DateField, ServerBase, client_name, set_tcp_options
@@ -79,9 +80,9 @@ class Server(ServerBase):
         self.default_headers = DateField()
         self.pool = ThreadPool(app.limits.max_threads)
         self.context = copy_context()
-        self.connections: set[Connection] = set()
+        self.connections: set[Attended] = set()
         self.working: set[Connection] = set()
-        self._refused: set[Connection] = set()  # and are being told so
+        self._refused: set[Attended] = set()  # and are being told so
         self.watcher = Watcher(self.clock)
         self._changed = threading.Condition()
         self._listeners: list[Listener] = []
@@ -164,7 +165,7 @@ class Server(ServerBase):
 
     # ------------------------------------------------------------------------ for connections
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: Attended) -> None:
         """Note that a connection is gone."""
         with self._changed:
             self.connections.discard(connection)
@@ -232,7 +233,7 @@ class Server(ServerBase):
         self._refused.add(connection)
         connection.refuse(response)
 
-    def _snapshot(self) -> list[Connection]:
+    def _snapshot(self) -> list[Attended]:
         with self._changed:
             return list(self.connections)
 

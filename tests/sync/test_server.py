@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import os
 import socket
@@ -11,77 +10,28 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trustme
-from websockets.sync.client import ClientConnection, connect, unix_connect
+from websockets.sync.client import ClientConnection, unix_connect
 
 from fasterapi import (
     App,
-    HTTPError,
     Limits,
     Request,
     Response,
-    SSEResponse,
     SyncSSEConnection,
     SyncWebSocket,
     WebSocket,
 )
-from fasterapi.sync import Server, serve
+from fasterapi.sync import serve
 from fasterapi.sync.connection import Connection
 
 from .pairs import SECONDS, wait_until
-
-LIMITS = Limits(close_timeout=0.5)
-HANDSHAKE = (
-    b"GET %s HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
-
-
-def application(**options: Any) -> App:
-    app = App(**{"limits": LIMITS, **options})
-
-    @app.get("/")
-    def page() -> str:
-        return "<h1>hello</h1>"
-
-    @app.websocket("/echo")
-    def echo(ws: SyncWebSocket) -> None:
-        for message in ws:
-            ws.send(message)
-
-    @app.sse("/events")
-    def events() -> Iterator[int]:
-        yield from range(3)
-
-    return app
-
-
-def dial_raw(server: Server) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.port), SECONDS)
-
-
-def get(url: str, **options: Any) -> bytes:
-    with urllib.request.urlopen(url, timeout=SECONDS, **options) as response:
-        body: bytes = response.read()
-        return body
-
-
-def refused(url: str) -> tuple[int, Any]:
-    """Give the status that is no success, and the header fields."""
-    with pytest.raises(urllib.error.HTTPError) as raised:
-        get(url)
-    with raised.value as error:
-        return error.code, error.headers
-
-
-def dial(server: Server, path: str = "/echo", **options: Any) -> Any:
-    return connect(server.url.replace("http", "ws") + path, **options)
+from .serving import HANDSHAKE, application, dial, dial_raw, get, refused
 
 
 @contextmanager
@@ -91,34 +41,6 @@ def closed_by_server(ws: ClientConnection) -> Iterator[None]:
     thread.start()
     yield
     thread.join(SECONDS)
-
-
-def test_every_kind_of_route() -> None:
-    with serve(application(), port=0) as server:
-        assert get(server.url) == b"<h1>hello</h1>"
-        assert get(f"{server.url}/events") == b"data: 0\n\ndata: 1\n\ndata: 2\n\n"
-        with dial(server) as ws:
-            ws.send("hello")
-            assert ws.recv(SECONDS) == "hello"
-
-
-def test_an_event_stream_that_a_plain_route_returns() -> None:
-    app = App(limits=LIMITS)
-
-    @app.get("/")
-    def events() -> SSEResponse:
-        return SSEResponse(iter(range(3)))
-
-    @app.get("/async")
-    def other() -> SSEResponse:
-        async def numbers() -> AsyncIterator[int]:
-            yield 1
-
-        return SSEResponse(numbers())
-
-    with serve(app, port=0) as server:
-        assert get(server.url) == b"data: 0\n\ndata: 1\n\ndata: 2\n\n"
-        assert refused(f"{server.url}/async")[0] == 500  # there is no loop to run it in
 
 
 def test_unix_sockets(tmp_path: Path) -> None:
@@ -283,58 +205,6 @@ def test_what_needs_a_loop_is_refused_at_the_start() -> None:
 
     with pytest.raises(TypeError, match=r"/late: .*late is async def, .*no event loop.*plain def"):
         serve(app)
-
-
-def test_a_route_that_comes_later_and_needs_a_loop(caplog: pytest.LogCaptureFixture) -> None:
-    app = application()
-    with serve(app, port=0) as server:
-
-        @app.get("/late")
-        async def late() -> str:
-            return "never"
-
-        assert refused(f"{server.url}/late")[0] == 500
-        assert "no event loop" in caplog.text
-
-
-def test_a_handler_has_a_context_of_its_own() -> None:
-    variable = contextvars.ContextVar("variable", default="unset")
-    app = App()
-
-    @app.get("/")
-    def tell() -> str:
-        before = variable.get()
-        variable.set("by the last request")
-        return before
-
-    variable.set("at the start")
-    with serve(app, port=0) as server:
-        assert [get(server.url), get(server.url)] == [b"at the start"] * 2
-
-
-def test_errors_of_handlers(caplog: pytest.LogCaptureFixture) -> None:
-    app = App()
-
-    @app.get("/{what}")
-    def fail(what: str) -> str:
-        if what == "refused":
-            raise HTTPError(418, "short and stout")
-        if what == "exits":
-            raise SystemExit
-        raise RuntimeError("meant to")
-
-    with serve(app, port=0) as server:
-        for path, status in ("refused", 418), ("crash", 500), ("exits", 500):
-            assert refused(f"{server.url}/{path}")[0] == status
-    assert caplog.text.count("raised RuntimeError") == 2
-    assert "SystemExit in a thread" in caplog.text
-
-
-def test_a_head_request_to_an_event_stream_runs_no_handler() -> None:
-    with serve(application(), port=0) as server:
-        request = urllib.request.Request(f"{server.url}/events", method="HEAD")
-        with urllib.request.urlopen(request, timeout=SECONDS) as response:
-            assert response.headers["Content-Type"].startswith("text/event-stream")
 
 
 def test_more_connections_than_allowed(caplog: pytest.LogCaptureFixture) -> None:
