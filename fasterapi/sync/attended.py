@@ -17,12 +17,11 @@ from ..protocol.http import Request
 from .answering import Answering
 from .carrier import WebSocketCarrier
 from .sse import SyncSSEConnection
+from .stream import read_now
 from .watcher import READ, WRITE
 from .websocket import SyncWebSocket
 
 __all__ = ["Attended"]
-
-_READ_SIZE = 65536
 
 
 class Attended(Answering):
@@ -124,12 +123,9 @@ class Attended(Answering):
         return self.look()
 
     def _take(self) -> None:
-        try:
-            data = self._stream.recv_now(_READ_SIZE)
-        except BlockingIOError:
+        data = read_now(self._stream)
+        if data is None:
             return
-        except OSError:
-            data = b""
         if not data:
             # No client of an event stream ends its half and goes on; nor does a WebSocket's.
             self._ended = True

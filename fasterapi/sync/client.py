@@ -75,22 +75,17 @@ class Connecting:
         """
         request = self._request
         keeper = Keeper(request.url, request.reconnect, request.limits, time.monotonic)
-        while True:
+        while keeper.delay is not None:
+            time.sleep(keeper.delay)
             over = threading.Event()
-            try:
+            with keeper:
                 websocket = self._open(over)
-            except Exception as error:  # noqa: BLE001  # raised again, unless it may be tried again
-                delay: float | None = keeper.failed(error)
-            else:
                 keeper.opened()
                 try:
                     yield websocket
                 finally:
                     self._leave(websocket, over, None)
-                delay = keeper.ended(websocket._closed_error())
-            if delay is None:
-                return
-            time.sleep(delay)
+                keeper.ended(websocket._closed_error())
 
     def _open(self, over: threading.Event) -> SyncWebSocket:
         attempt = self._request.attempt()

@@ -22,15 +22,13 @@ from ..protocol.flow import WriteProgress
 from ..protocol.http import Request, Response
 from .attended import Attended
 from .handlers import call
-from .stream import SocketStream
+from .stream import READ_SIZE, SocketStream
 from .tls import TLSStream
 
 if TYPE_CHECKING:
     from .server import Server
 
 __all__ = ["Connection"]
-
-_READ_SIZE = 65536
 
 
 class Connection(Attended):
@@ -134,7 +132,7 @@ class Connection(Attended):
         """Wait for bytes; ``b""`` at the end, ``None`` when the time is up."""
         timeout = None if deadline is None else max(0.0, deadline - self.server.clock())
         try:
-            return self._stream.recv(_READ_SIZE, timeout)
+            return self._stream.recv(READ_SIZE, timeout)
         except TimeoutError as error:
             return None if error.errno is None else b""
         except OSError:

@@ -24,12 +24,11 @@ from ..http.proxy import Proxy, check_tunnel, connect_request
 from ..http.route import SOCKS_NEEDS, Route, socks_failed, timeout_text
 from ..limits import DEFAULT_LIMITS, REFUSAL_TIMEOUT, Limits
 from ..protocol.uri import URI
-from .stream import SocketStream
+from .stream import READ_SIZE, SocketStream
 from .tls import TLSStream
 
 __all__ = ["Dialler", "Link", "default_context", "make_socks"]
 
-_READ_SIZE = 65536
 _FOREVER = 1e6  # seconds, for a library that knows no None
 
 
@@ -73,7 +72,7 @@ class Link:
         Raises:
             OSError: If the connection was reset, or the time is over (``TimeoutError``).
         """
-        return self.stream.recv(_READ_SIZE, self._remaining())
+        return self.stream.recv(READ_SIZE, self._remaining())
 
     def ask(self, request: bytes, reader: ResponseReader) -> None:
         """Write a request, and read until the reader has its response.
@@ -95,7 +94,7 @@ class Link:
     def _was_answered(self, reader: ResponseReader) -> bool:
         """Tell whether the answer came before all of the request was taken (RFC 9112, 9.5)."""
         with suppress(OSError):  # there is no more
-            while reader.response is None and (data := self.stream.recv_now(_READ_SIZE)):
+            while reader.response is None and (data := self.stream.recv_now(READ_SIZE)):
                 reader.receive_data(data)
         return reader.response is not None
 

@@ -19,11 +19,10 @@ from ..http.event_stream import EventStreamBase
 from ..protocol.event_source import SourceState, is_event_stream
 from ..protocol.sse import ServerSentEvent
 from .dial import Dialler
-from .stream import SocketStream
+from .stream import READ_SIZE, SocketStream
 
 __all__ = ["SyncEventStream", "events"]
 
-_READ_SIZE = 65536
 CONNECTING, OPEN, WAITING, CLOSED = (
     SourceState.CONNECTING, SourceState.OPEN, SourceState.WAITING, SourceState.CLOSED,
 )  # fmt: skip
@@ -161,7 +160,7 @@ class SyncEventStream(EventStreamBase):
     def _read(self) -> None:
         assert self._stream is not None
         try:
-            data = self._stream.recv(_READ_SIZE, self._idle_timeout)
+            data = self._stream.recv(READ_SIZE, self._idle_timeout)
         except OSError as error:
             self._fail(error)
             return

@@ -15,14 +15,13 @@ from ..app.websocket import WebSocketBase
 from ..errors import ConcurrentReceive, ConnectionClosed
 from ..protocol.events import Event, Fragment
 from ..protocol.state import OPEN
-from .stream import LONGEST_WAIT, ByteStream
+from .stream import LONGEST_WAIT, READ_SIZE, ByteStream, read_now
 from .writer import BlockingWriter
 
 __all__ = ["BlockingReader"]
 
 Message = str | bytes
 
-_READ_SIZE = 65536
 _MESSAGES = (str, bytes)
 _READS = 16
 """Reads at once for a handler that is busy elsewhere, before others are served."""
@@ -194,7 +193,7 @@ class BlockingReader(WebSocketBase, BlockingWriter[ByteStream]):
 
     def _receive(self, timeout: float | None) -> bytes:
         try:
-            return self._stream.recv(_READ_SIZE, timeout)
+            return self._stream.recv(READ_SIZE, timeout)
         except BlockingIOError:
             raise TimeoutError("nothing to read yet") from None
         except TimeoutError as error:
@@ -218,12 +217,9 @@ class BlockingReader(WebSocketBase, BlockingWriter[ByteStream]):
                 continue
             if self.ended:
                 return
-            try:
-                data = self._stream.recv_now(_READ_SIZE)
-            except BlockingIOError:
+            data = read_now(self._stream)
+            if data is None:
                 return
-            except OSError:
-                data = b""
             self._feed(data)
 
     @property

@@ -17,10 +17,16 @@ from typing import Any, Protocol
 
 from ..limits import DEFAULT_LIMITS
 
-__all__ = ["LONGEST_WAIT", "ByteStream", "SocketStream", "keep_alive", "limit_silence"]
+__all__ = [
+    "LONGEST_WAIT", "READ_SIZE", "ByteStream", "SocketStream", "keep_alive", "limit_silence",
+    "read_now",
+]  # fmt: skip
 
 _AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 _PUSH_SIZE = 1 << 18
+READ_SIZE = 65536
+"""Bytes that are read at once."""
+
 LONGEST_WAIT = 2e6
 """Seconds that are waited at most, some weeks: the system takes no more than its integers hold."""
 
@@ -77,6 +83,16 @@ class ByteStream(Protocol):
 
     def close(self) -> None:
         """End the connection; whoever waits in ``recv`` or ``wait_writable`` goes on."""
+
+
+def read_now(stream: ByteStream) -> bytes | None:
+    """Give what has arrived; ``None`` if it is nothing, ``b""`` at the end, as after a reset."""
+    try:
+        return stream.recv_now(READ_SIZE)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
 
 
 def keep_alive(sock: Any) -> None:

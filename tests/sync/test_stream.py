@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from fasterapi.sync.stream import SocketStream
+from fasterapi.sync.stream import SocketStream, read_now
 
 from .pairs import SECONDS, elsewhere, fill, socket_pair, wait_until
 
@@ -224,3 +224,15 @@ def test_rest_is_told_to_the_watcher() -> None:
         stream.rest = lambda: told.append("rest")
         stream.rest()
         assert told == ["rest"]
+
+
+def test_what_has_arrived_the_end_and_a_reset() -> None:
+    with socket_pair() as (ours, theirs):
+        stream = SocketStream(ours)
+        assert read_now(stream) is None
+        theirs.sendall(b"there")
+        assert read_now(stream) == b"there"
+        theirs.close()
+        assert read_now(stream) == b""
+        stream.release()
+        assert read_now(stream) == b""
