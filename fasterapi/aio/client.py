@@ -101,21 +101,16 @@ class Connecting:
         """
         request = self._request
         keeper = Keeper(request.url, request.reconnect, request.limits, time.monotonic)
-        while True:
-            try:
+        while keeper.delay is not None:
+            await asyncio.sleep(keeper.delay)
+            with keeper:
                 websocket = await self._open()
-            except Exception as error:  # noqa: BLE001  # raised again, unless it may be tried again
-                delay: float | None = keeper.failed(error)
-            else:
                 keeper.opened()
                 try:
                     yield websocket
                 finally:
                     await _leave(websocket, None)
-                delay = keeper.ended(websocket._closed_error())
-            if delay is None:
-                return
-            await asyncio.sleep(delay)
+                keeper.ended(websocket._closed_error())
 
     async def _open(self) -> WebSocket:
         attempt = self._request.attempt()
