@@ -63,7 +63,7 @@ DEFERRED: dict[tuple[str, str], str] = {
 # Layer -> the distributions outside the standard library that it may import.
 THIRD_PARTY: dict[str, set[str]] = {
     "_speedups": {"cffi", "_cffi_backend"},
-    "http": {"h11", "h2"},
+    "http": {"h11", "h2", "hpack"},
     "sync": {"python_socks"},
     "aio": {"uvloop", "python_socks"},
     "testing": {"h11"},

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from ..http.h2 import HTTP2Connection
 from ..http.h2_events import RequestReceived, RequestRefused, StreamData, StreamEvent, StreamLost
-from ..http.h2_gate import PREFACE
+from ..http.h2_frames import PREFACE
 from ..http.h2_stream import HTTP2Stream
 from ..protocol.http import Request
 from .channel import Channel

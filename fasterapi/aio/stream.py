@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..http.h2_gate import ErrorCode
+from ..http.h2_frames import ErrorCode
 from ..http.h2_stream import HTTP2Stream
 
 if TYPE_CHECKING:

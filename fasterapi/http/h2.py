@@ -2,19 +2,21 @@
 
 Received bytes become requests, each on its stream, and data of those streams; what the streams send
 becomes frames, as far as the peer's windows allow. h2 knows the frames and their order. What it
-does not bring is here: how much a peer may cost (``h2_gate``), what a request may say
-(``h2_request``), whose turn it is to send, when a peer has had its time, and an end that cuts
-nobody off.
+does not bring is around it: how much a peer may cost (``h2_gate``), what a request may say
+(``h2_intake``), whose turn it is to send (``h2_output``), and here, when a peer has had its time,
+and an end that cuts nobody off.
 
 Rules
     1. A stream that the peer does not read, or that nobody here reads, holds up no other: what it
        has waits in its own buffers, and streams take turns frame by frame.
     2. Credit for the connection's window is given back when data arrives, whatever becomes of its
        stream; credit for a stream's window when its reader has taken the data.
-    3. The peer's faults never raise. Those of a request are answered on its stream; those of a
+    3. The peer's faults never raise. Those of a request are a matter of its stream; those of a
        frame, and floods, end the connection with GOAWAY.
-    4. After our GOAWAY, streams that are open go on; new ones are refused unread, and a client may
-       send those requests again elsewhere (section 6.8).
+    4. After our GOAWAY, streams that are open go on; new ones are refused unread, as are too many
+       at a time (section 5.1.2), and a client may send those requests again elsewhere. No later
+       GOAWAY names a later stream (section 6.8).
+    5. Every stream that is reset from here with an error counts, whoever found it: we or h2.
 
 Sockets, clocks, routes and WebSocket handshakes are not known here.
 """
@@ -25,33 +27,19 @@ from collections.abc import Callable, Iterable
 
 import h2.events
 from h2.exceptions import ProtocolError
+from hpack import HPACKError
 
 from ..limits import DEFAULT_LIMITS, Limits
-from ..protocol.http import Request, Response
 from .h1_head import RequestFault
-from .h2_events import (
-    RequestReceived,
-    RequestRefused,
-    StreamData,
-    StreamEnded,
-    StreamEvent,
-    StreamLost,
-)
-from .h2_gate import ConnectionFault, ErrorCode, FrameGate
+from .h2_events import StreamEvent, StreamLost
+from .h2_frames import ErrorCode, goaway, window_update
+from .h2_gate import ConnectionFault, FrameGate
+from .h2_intake import Intake
 from .h2_output import Output
-from .h2_request import read_request_fields
-from .h2_settings import (
-    CONNECTION_WINDOW,
-    goaway,
-    keep_table_small,
-    make_connection,
-    stream_window,
-)
+from .h2_settings import keep_table_small, make_connection, stream_window
 from .h2_stream import HTTP2Stream
 
 __all__ = ["HTTP2Connection"]
-
-_TEXT = (("Content-Type", "text/plain; charset=utf-8"),)
 
 
 class HTTP2Connection:
@@ -77,8 +65,8 @@ class HTTP2Connection:
     """
 
     __slots__ = (
-        "_client", "_gate", "_going", "_greeted", "_h2", "_idle_deadline", "_limits", "_now",
-        "_output", "_scheme", "_unread", "_window", "default_headers", "fault", "should_close",
+        "_gate", "_going", "_greeted", "_h2", "_idle_deadline", "_intake", "_last_stream",
+        "_limits", "_now", "_output", "_window", "default_headers", "fault", "should_close",
         "streams",
     )  # fmt: skip
 
@@ -96,16 +84,15 @@ class HTTP2Connection:
         self.should_close = False
         self.streams: dict[int, HTTP2Stream] = {}
         self._limits = limits
-        self._scheme = scheme
-        self._client = client
         self._gate = FrameGate(limits)
         self._going = False  # no new streams: GOAWAY was sent, or came
+        self._last_stream: int | None = None  # as our GOAWAY told it
         self._greeted = False  # the client's first settings have come
         self._idle_deadline: float | None = now + limits.handshake_timeout
         self._now = now
-        self._unread = 0  # bytes of data for which the connection's window has no credit back
         self._window = stream_window(limits)
         self._h2 = make_connection(limits)
+        self._intake = Intake(self, self._h2, limits, scheme=scheme, client=client)
         self._output = Output(self._h2, self._gate)
         self._output.collect()
 
@@ -134,40 +121,55 @@ class HTTP2Connection:
             return events
         self._now = now
         try:
-            for piece in self._gate.pass_on(data, now):
-                for event in self._h2.receive_data(piece):
-                    events += self._take(event)
+            self._take_frames(data, events)
         except ConnectionFault as fault:
             self._fail(fault)
         except ProtocolError as error:
-            # h2 has queued a GOAWAY, and refuses to send anything else from now on.
-            self._output.collect()
-            self._end(f"a fault of HTTP/2: {error}")
+            self._h2.clear_outbound_data_buffer()  # of its GOAWAY: ours knows what was said before
+            self._fail(ConnectionFault(_error_code(error), f"a fault of HTTP/2: {error}"))
         if not self.should_close:
-            self._output.collect()
+            if self._gate.dropped:  # h2 has not heard of it
+                self._output.queue(window_update(self._gate.dropped))
+                self._gate.dropped = 0
             if self._gate.goaway is not None:
                 self._peer_goes(self._gate.goaway)
         return events
 
+    def _take_frames(self, data: bytes | bytearray | memoryview, events: list[StreamEvent]) -> None:
+        for piece in self._gate.pass_on(data, self._now):
+            for event in self._h2.receive_data(piece):
+                events += self._take(event)
+            self._gate.count_resets(self._output.collect(), self._now)
+            if self.should_close:
+                break
+
     def _take(self, event: h2.events.Event) -> list[StreamEvent]:
         if isinstance(event, h2.events.DataReceived):
-            return self._take_data(event)
+            return self._intake.take_data(event)
         if isinstance(event, h2.events.RequestReceived):
-            return self._take_request(event)
-        if isinstance(event, h2.events.StreamEnded):
-            return self._take_end(self.streams.get(event.stream_id or 0))
-        if isinstance(event, h2.events.StreamReset):
-            if not event.remote_reset:
-                self._gate.count_reset(self._now)
-            stream = self.streams.get(event.stream_id or 0)
-            if stream is not None:
-                self._forget(stream)
-                return [StreamLost(stream, "" if event.remote_reset else "a fault of HTTP/2")]
+            if not self._going and len(self.streams) < self._limits.max_h2_streams:
+                return self._intake.take_head(event, self._now)
+            self._reset(event.stream_id or 0, ErrorCode.REFUSED_STREAM)
+        elif isinstance(event, h2.events.StreamEnded):
+            return self._intake.take_end(self.streams.get(event.stream_id or 0))
+        elif isinstance(event, h2.events.TrailersReceived):
+            return self._intake.take_trailers(event)
+        elif isinstance(event, h2.events.StreamReset):
+            return self._take_reset(event.stream_id or 0, ours=not event.remote_reset)
         elif isinstance(event, h2.events.WindowUpdated):
             self._output.unblock(event.stream_id or 0)
         elif isinstance(event, h2.events.RemoteSettingsChanged):
             self._take_settings()
         return []
+
+    def _take_reset(self, number: int, *, ours: bool) -> list[StreamEvent]:
+        if ours:
+            self._gate.forget(number)
+        stream = self.streams.get(number)
+        if stream is None:
+            return []
+        self._forget(stream)
+        return [StreamLost(stream, "a fault of HTTP/2" if ours else "")]
 
     def _take_settings(self) -> None:
         if not self._greeted:
@@ -175,63 +177,6 @@ class HTTP2Connection:
             self._idle_deadline = self._now + self._limits.keep_alive_timeout
         keep_table_small(self._h2)
         self._output.unblock(0)
-
-    def _take_request(self, event: h2.events.RequestReceived) -> list[StreamEvent]:
-        number = event.stream_id or 0
-        pairs = [(bytes(name), bytes(value)) for name, value in event.headers or ()]
-        if self._going:
-            self._gate.count_reset(self._now)
-            self._h2.reset_stream(number, ErrorCode.REFUSED_STREAM)
-            return []
-        try:
-            fields = read_request_fields(
-                pairs, self._limits, scheme=self._scheme, client=self._client
-            )
-        except RequestFault as fault:
-            method = dict(pairs)[b":method"].decode("latin-1")
-            stream = HTTP2Stream(self, number, Request(method, ""), self._limits)
-            stream.peer_ended = event.stream_ended is not None
-            self.streams[number] = stream
-            return self._answer_fault(stream, fault)
-        stream = self.streams[number] = HTTP2Stream(self, number, fields.request, self._limits)
-        self._idle_deadline = None
-        if stream.is_tunnel:
-            return [RequestReceived(stream, stream.complete())]
-        stream.deadline = self._now + self._limits.handshake_timeout
-        if fields.expects_continue and event.stream_ended is None:
-            self._h2.send_headers(number, [(b":status", b"100")])
-        return []
-
-    def _take_data(self, event: h2.events.DataReceived) -> list[StreamEvent]:
-        data, size = event.data or b"", event.flow_controlled_length or 0
-        self._unread += size
-        if self._unread >= CONNECTION_WINDOW // 2:
-            self._h2.increment_flow_control_window(self._unread)
-            self._unread = 0
-        stream = self.streams.get(event.stream_id or 0)
-        if stream is None:
-            return []
-        self.credit(stream, size - len(data))  # padding
-        if stream.is_tunnel and not stream.should_close:
-            return [StreamData(stream, data)] if data else []
-        self.credit(stream, len(data))
-        if stream.should_close:
-            return []
-        if stream.grow(data) > self._limits.max_body_size:
-            return self._answer_fault(stream, self._over("max_body_size", 413, "request body"))
-        return []
-
-    def _take_end(self, stream: HTTP2Stream | None) -> list[StreamEvent]:
-        if stream is None:
-            return []
-        stream.peer_ended = True
-        if stream.ended:
-            self._remove(stream)
-        if stream.should_close:
-            return []
-        if stream.is_tunnel:
-            return [StreamEnded(stream)]
-        return [RequestReceived(stream, stream.complete())]
 
     def _peer_goes(self, code: int) -> None:
         """The peer has sent GOAWAY: it opens no more streams, and waits for those that are open."""
@@ -259,7 +204,9 @@ class HTTP2Connection:
             return events
         self._now = now
         if _is_due(self._gate.deadline(), now):
-            fault = self._over("handshake_timeout", 408, "header block")
+            fault = RequestFault.over(
+                self._limits, "handshake_timeout", 408, "header block", "seconds"
+            )
             self._fail(ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, fault.log))
         elif _is_due(self._idle_deadline, now):
             self._fail(ConnectionFault(ErrorCode.NO_ERROR, ""))
@@ -267,18 +214,15 @@ class HTTP2Connection:
             if stream.should_close:
                 self.reset(stream, ErrorCode.NO_ERROR)
             else:
-                fault = self._over("handshake_timeout", 408, "request")
-                events += self._answer_fault(stream, fault)
+                events += self._intake.refuse_over(
+                    stream, "handshake_timeout", 408, "request", "seconds"
+                )
         for stream in self._output.stalled(now):
             self.reset(stream, ErrorCode.CANCEL)
             seconds = self._limits.write_timeout
             text = f"reset: it took no byte for Limits.write_timeout ({seconds:g} s)"
             events.append(StreamLost(stream, text))
         return events
-
-    def _over(self, name: str, status: int, what: str) -> RequestFault:
-        unit = "seconds" if name.endswith("timeout") else "bytes"
-        return RequestFault.over(self._limits, name, status, what, unit)
 
     # ------------------------------------------------------------------------------------ out
 
@@ -306,9 +250,7 @@ class HTTP2Connection:
         """Say goodbye: what is open goes on, nothing new is taken (section 6.8)."""
         if not self._going and not self.should_close:
             self._going = True
-            self._output.collect()
-            # Not h2's own: it would refuse to send anything on the streams that are open.
-            self._output.queue(goaway(self._h2.highest_inbound_stream_id, ErrorCode.NO_ERROR))
+            self._say_goodbye(ErrorCode.NO_ERROR)
             for stream in [s for s in self.streams.values() if s.ended and s.should_close]:
                 self.reset(stream, ErrorCode.NO_ERROR)
             if not self.streams:
@@ -340,17 +282,15 @@ class HTTP2Connection:
             stream.unread = 0
             self._output.collect()
 
+    def add(self, stream: HTTP2Stream) -> None:
+        """Take in a stream."""
+        self.streams[stream.number] = stream
+        self._idle_deadline = None
+
     def reset(self, stream: HTTP2Stream, code: ErrorCode) -> None:
         """Reset a stream, if it is not over; one of too many ends the connection."""
         if stream.number in self.streams and not self.should_close:
-            self._h2.reset_stream(stream.number, code)
-            self._output.collect()
-            try:
-                # Without an error it only tells that there is no need to send the rest.
-                if code is not ErrorCode.NO_ERROR:
-                    self._gate.count_reset(self._now)
-            except ConnectionFault as fault:
-                self._fail(fault)
+            self._reset(stream.number, code)
         self._forget(stream)
 
     def half_ended(self, stream: HTTP2Stream) -> None:
@@ -368,13 +308,13 @@ class HTTP2Connection:
 
     # ---------------------------------------------------------------------------------- the end
 
-    def _answer_fault(self, stream: HTTP2Stream, fault: RequestFault) -> list[StreamEvent]:
-        """Answer a fault of a request."""
-        stream.deadline = None
-        stream.refuse(Response(fault.status, _TEXT, f"{fault.text}\n"))
-        stream.write(stream.data_to_send())
-        stream.write_eof()
-        return [RequestRefused(stream, fault.log)]
+    def _reset(self, number: int, code: ErrorCode) -> None:
+        self._h2.reset_stream(number, code)
+        self._gate.forget(number)
+        try:
+            self._gate.count_resets(self._output.collect(), self._now)
+        except ConnectionFault as fault:
+            self._fail(fault)
 
     def _forget(self, stream: HTTP2Stream) -> None:
         stream.lose()
@@ -389,9 +329,15 @@ class HTTP2Connection:
 
     def _fail(self, fault: ConnectionFault) -> None:
         """End the connection with GOAWAY."""
-        self._output.collect()
-        self._output.queue(goaway(self._h2.highest_inbound_stream_id, fault.code))
+        self._say_goodbye(fault.code)
         self._end(str(fault))
+
+    def _say_goodbye(self, code: int) -> None:
+        """Send GOAWAY; after its own, h2 would send nothing more on streams that are open."""
+        self._output.collect()
+        if self._last_stream is None:
+            self._last_stream = self._h2.highest_inbound_stream_id
+        self._output.queue(goaway(self._last_stream, code))
 
     def _end(self, fault: str) -> None:
         self.fault = fault
@@ -399,6 +345,13 @@ class HTTP2Connection:
         self._output.clear()
         for stream in self.streams.values():
             stream.lose()
+
+
+def _error_code(error: ProtocolError) -> int:
+    """Give the code of a fault that h2 has found; it has none of its own for HPACK's (4.3)."""
+    if type(error) is ProtocolError and isinstance(error.__cause__, HPACKError):
+        return ErrorCode.COMPRESSION_ERROR
+    return error.error_code
 
 
 def _is_due(deadline: float | None, now: float) -> bool:

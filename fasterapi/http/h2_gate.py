@@ -12,43 +12,18 @@ fields, the settings and the data of a frame say is not known here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from enum import IntEnum
+from collections.abc import Callable, Iterator
 
 from ..limits import H2_SPAN, MAX_HEADER_LIST, Limits
+from .h2_frames import HEADER, PREFACE, ErrorCode, Kind
 
-__all__ = ["PREFACE", "ConnectionFault", "ErrorCode", "FrameGate"]
+__all__ = ["ConnectionFault", "FrameGate"]
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-"""What a client sends first (RFC 9113, section 3.4)."""
-
-_HEADER = 9
 _MAX_FRAME = 16_384  # SETTINGS_MAX_FRAME_SIZE, which we leave at its default
 _UPDATES_PER_FRAME = 10  # the ratio that Envoy allows too
+_MAX_FORGOTTEN = 256  # more than can be reset before what was on its way has arrived
 _END_STREAM = 0x01
 _END_HEADERS = 0x04
-
-
-class ErrorCode(IntEnum):
-    """Error codes of GOAWAY and RST_STREAM (RFC 9113, section 7), as far as we send them."""
-
-    NO_ERROR = 0x0
-    PROTOCOL_ERROR = 0x1
-    FRAME_SIZE_ERROR = 0x6
-    REFUSED_STREAM = 0x7
-    CANCEL = 0x8
-    ENHANCE_YOUR_CALM = 0xB
-
-
-class _Kind(IntEnum):
-    """Types of frames (RFC 9113, section 6), as far as they are treated apart."""
-
-    DATA = 0x0
-    HEADERS = 0x1
-    RST_STREAM = 0x3
-    GOAWAY = 0x7
-    WINDOW_UPDATE = 0x8
-    CONTINUATION = 0x9
 
 
 class ConnectionFault(Exception):
@@ -59,7 +34,7 @@ class ConnectionFault(Exception):
         text: Why, in words for our log.
     """
 
-    def __init__(self, code: ErrorCode, text: str) -> None:
+    def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
         self.code = code
 
@@ -74,18 +49,21 @@ class FrameGate:
     Attributes:
         goaway: The error code of the GOAWAY that the peer has sent; ``None`` if it has not. The
             frame is not handed on, for h2 would not let us answer what is open.
+        dropped: Bytes of data that were not handed on, and that count in the connection's window.
     """
 
     __slots__ = (
-        "_block", "_block_began", "_control", "_free_updates", "_held", "_left", "_limits",
-        "_max_block", "_resets", "_swallowed", "goaway",
+        "_block", "_block_began", "_control", "_forgotten", "_free_updates", "_held", "_keep",
+        "_kept", "_left", "_limits", "_max_block", "_resets", "dropped", "goaway",
     )  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._held = b""  # the beginning of a frame's header
         self._left = len(PREFACE)  # bytes of the preface, or of a frame, that are to come
-        self._swallowed: bytearray | None = None  # a GOAWAY
+        self._keep: Callable[[memoryview], None] | None = None  # takes what is not handed on
+        self._kept = bytearray()  # a GOAWAY
+        self._forgotten: dict[int, None] = {}  # streams that were reset from here
         self._block = 0  # bytes of a header block whose end has not come
         self._block_began: float | None = None
         self._max_block = max(MAX_HEADER_LIST, limits.max_head_size)
@@ -93,50 +71,51 @@ class FrameGate:
         self._resets = _Budget(limits, "max_h2_resets", "resets of streams")
         self._control = _Budget(limits, "max_h2_control_frames", "frames that carry no request")
         self.goaway: int | None = None
+        self.dropped = 0
 
     def pass_on(self, data: bytes | bytearray | memoryview, now: float) -> Iterator[memoryview]:
-        """Count what arrived, and give it in pieces to hand on.
+        """Count what arrived, and give it in pieces to hand on: a frame each, or a part of one.
 
-        A piece never reaches over a frame's end into a frame that is not to be handed on.
+        What a frame leads to is to be dealt with before the next is asked for: what counts as a
+        flood depends on it.
 
         Raises:
             ConnectionFault: Behind the last piece that may still be handed on.
         """
         view = memoryview(self._held + bytes(data) if self._held else data)
         self._held = b""
-        first = at = 0
+        at = 0
         while at < len(view):
             if not self._left:
-                if len(view) - at < _HEADER:
+                if len(view) - at < HEADER:
                     self._held = bytes(view[at:])
                     break
-                try:
-                    self._admit(view[at : at + _HEADER], now)
-                except ConnectionFault:
-                    yield view[first:at]
-                    raise
-                if self._swallowed is not None or view[at + 3] == _Kind.RST_STREAM:
-                    # h2 takes a piece as a whole: what came before a reset is answered before it.
-                    yield view[first:at]
-                    first = at
-            size = min(self._left, len(view) - at)
-            at += size
-            self._left -= size
-            if self._swallowed is not None:
-                self._swallowed += view[first:at]
-                first = at
-                if not self._left:
-                    self._end_goaway(self._swallowed)
-        if first < at:
-            yield view[first:at]
+                self._admit(view[at : at + HEADER], now)
+            piece = view[at : at + self._left]
+            at += len(piece)
+            self._left -= len(piece)
+            if self._keep is None:
+                yield piece
+            else:
+                self._keep(piece)
 
-    def count_reset(self, now: float) -> None:
-        """Count a stream that we reset.
+    def count_resets(self, count: int, now: float) -> None:
+        """Count streams that were reset from here.
 
         Raises:
             ConnectionFault: If it is one too many.
         """
-        self._resets.spend(now)
+        for _ in range(count):
+            self._resets.spend(now)
+
+    def forget(self, stream: int) -> None:
+        """Drop what data still comes of a stream that was reset from here.
+
+        Its peer did not know when it sent that (section 5.1); h2 would answer each frame.
+        """
+        self._forgotten[stream] = None
+        if len(self._forgotten) > _MAX_FORGOTTEN:
+            del self._forgotten[next(iter(self._forgotten))]
 
     def count_sent(self) -> None:
         """Count a frame of data that we sent: the peer has a reason to update its windows."""
@@ -150,19 +129,33 @@ class FrameGate:
     def _admit(self, header: memoryview, now: float) -> None:
         length = int.from_bytes(header[:3], "big")
         kind, flags = header[3], header[4]
+        self._left = HEADER + length
+        self._keep = None
         if length > _MAX_FRAME:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes")
-        if kind in (_Kind.HEADERS, _Kind.CONTINUATION):
+        in_block = self._block_began is not None  # where h2 refuses any other frame
+        if kind in (Kind.HEADERS, Kind.CONTINUATION):
             self._grow_block(length, flags, now)
-        elif kind == _Kind.RST_STREAM:
+        elif kind == Kind.DATA and (length or flags & _END_STREAM):
+            if self._forgotten and not in_block:
+                self._drop(int.from_bytes(header[5:], "big"), length, flags)
+        elif kind == Kind.RST_STREAM:
             self._resets.spend(now)
-        elif kind == _Kind.WINDOW_UPDATE and self._free_updates:
+        elif kind == Kind.WINDOW_UPDATE and self._free_updates:
             self._free_updates -= 1
-        elif kind != _Kind.DATA or (length == 0 and not flags & _END_STREAM):
+        else:
             self._control.spend(now)
-        self._left = _HEADER + length
-        if kind == _Kind.GOAWAY:
-            self._swallowed = bytearray()
+        if kind == Kind.GOAWAY and not in_block:
+            self._kept.clear()
+            self._keep = self._keep_goaway
+
+    def _drop(self, stream: int, length: int, flags: int) -> None:
+        """Drop a frame of data, if it is of a stream that was reset."""
+        if stream in self._forgotten:
+            self.dropped += length
+            self._keep = _keep_nothing
+            if flags & _END_STREAM:  # the peer can't have sent more than that
+                del self._forgotten[stream]
 
     def _grow_block(self, length: int, flags: int, now: float) -> None:
         self._block += length
@@ -177,9 +170,14 @@ class FrameGate:
         elif self._block_began is None:
             self._block_began = now
 
-    def _end_goaway(self, frame: bytearray) -> None:
-        self._swallowed = None
-        self.goaway = int.from_bytes(frame[_HEADER + 4 : _HEADER + 8], "big")
+    def _keep_goaway(self, piece: memoryview) -> None:
+        self._kept += piece
+        if not self._left:
+            self.goaway = int.from_bytes(self._kept[HEADER + 4 : HEADER + 8], "big")
+
+
+def _keep_nothing(piece: memoryview) -> None:
+    """Take a piece of a frame that is dropped."""
 
 
 class _Budget:

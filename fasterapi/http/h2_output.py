@@ -11,6 +11,7 @@ from collections import deque
 
 from h2.connection import H2Connection
 
+from .h2_frames import count_resets
 from .h2_gate import FrameGate
 from .h2_stream import HTTP2Stream
 
@@ -42,9 +43,15 @@ class Output:
         self._progressed: dict[int, HTTP2Stream] = {}
         self.unsent = 0
 
-    def collect(self) -> None:
-        """Take over what h2 has queued, in its place among the rest."""
-        self.queue(self._h2.data_to_send())
+    def collect(self) -> int:
+        """Take over what h2 has queued, in its place among the rest.
+
+        Returns:
+            How many streams it resets with an error.
+        """
+        frames = self._h2.data_to_send()
+        self.queue(frames)
+        return count_resets(frames)
 
     def queue(self, data: bytes) -> None:
         """Queue a frame that is written already."""
@@ -113,7 +120,7 @@ class Output:
             self._h2.send_data(stream.number, data, end_stream=last)
         else:  # the end alone takes no window, and a window may be below zero (section 6.9.2)
             self._h2.end_stream(stream.number)
-        self.collect()
+        self.queue(self._h2.data_to_send())
         self._gate.count_sent()
         self.note_progress(stream)
         stream.progress.update(0, now, stream.sent)

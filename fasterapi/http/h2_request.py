@@ -1,8 +1,8 @@
 """Header fields as HPACK gives them become a request (RFC 9113, section 8.3; RFC 8441).
 
-h2 has checked their form: pseudo-fields, names, no field that belongs to a connection. What it lets
-pass is judged here: any ``:protocol``, a plain CONNECT, a length on a CONNECT, any target, any
-host, control characters, and sizes. A fault is answered on its stream, and costs no other.
+h2 tells whether they are malformed: pseudo-fields, names, no field that belongs to a connection.
+What it lets pass is judged here: any ``:protocol``, a plain CONNECT, a length on a CONNECT, any
+target, any host, control characters, and sizes. A fault costs no other stream.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from h2.exceptions import ProtocolError
+from h2.utilities import HeaderValidationFlags, validate_headers
+
 from ..limits import Limits
 from ..protocol.headers import Headers, is_token, parse_list
 from ..protocol.http import Request
 from .h1_head import RequestFault
 from .h1_request import HOST
 
-__all__ = ["RequestFields", "read_request_fields"]
+__all__ = ["RequestFields", "find_malformed", "read_request_fields"]
 
 _TARGET = re.compile(r"/[\x21-\x22\x24-\x7e]*\Z")  # visible, and no fragment
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -31,10 +34,33 @@ class RequestFields:
     Attributes:
         request: The request, whose body is to come.
         expects_continue: The client waits for status 100 before it sends the body.
+        length: Bytes that the body is said to have.
     """
 
     request: Request
     expects_continue: bool = False
+    length: int | None = None
+
+
+def find_malformed(fields: Iterable[tuple[bytes, bytes]], *, trailers: bool = False) -> str:
+    """Tell what makes a block of header fields malformed (RFC 9113, section 8.1.1).
+
+    Args:
+        fields: Names and values.
+        trailers: Whether they stand behind a body.
+
+    Returns:
+        It in words; empty if nothing does.
+    """
+    flags = HeaderValidationFlags(
+        is_client=False, is_trailer=trailers, is_response_header=False, is_push_promise=False
+    )
+    try:
+        for _ in validate_headers(fields, flags):
+            pass
+    except ProtocolError as error:
+        return str(error)
+    return ""
 
 
 def read_request_fields(
@@ -69,11 +95,11 @@ def read_request_fields(
         if _CONTROL.search(value) or not is_token(name):
             raise RequestFault(400, "a header field with a forbidden character")
     headers = Headers.of_text(fields)
-    _check_length(headers, method, limits)
+    length = _read_length(headers, method, limits)
     request = Request(
         method, target, headers, http_version="2", scheme=scheme, protocol=protocol, client=client
     )
-    return RequestFields(request, _expects_continue(headers))
+    return RequestFields(request, _expects_continue(headers), length)
 
 
 def _check_sizes(pseudo: dict[str, str], fields: list[tuple[str, str]], limits: Limits) -> None:
@@ -113,17 +139,20 @@ def _with_host(authority: str | None, fields: list[tuple[str, str]]) -> list[tup
     return fields
 
 
-def _check_length(headers: Headers, method: str, limits: Limits) -> None:
-    """Judge the announced length, which h2 holds against what comes."""
-    length = headers.get("content-length")
-    if length is None:
-        return
+def _read_length(headers: Headers, method: str, limits: Limits) -> int | None:
+    """Judge the announced length."""
+    lengths = set(headers.get_all("content-length"))
+    if not lengths:
+        return None
     if method == "CONNECT":
         raise RequestFault(400, "a CONNECT with a Content-Length")
-    if not (length.isascii() and length.isdigit()):
+    length = lengths.pop()
+    if lengths or not (length.isascii() and length.isdigit()):
         raise RequestFault(400, "a Content-Length that is not one number")
-    if int(length[:20]) > limits.max_body_size:
+    size = int(length[:20])
+    if size > limits.max_body_size:
         raise RequestFault.over(limits, "max_body_size", 413, "request body", "bytes")
+    return size
 
 
 def _expects_continue(headers: Headers) -> bool:

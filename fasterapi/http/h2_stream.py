@@ -20,7 +20,7 @@ from ..protocol.headers import validate_field
 from ..protocol.http import Request, Response
 from .h1_response import has_no_body, length_field, refuse_framing
 from .h1_state import State, Trigger, next_state
-from .h2_gate import ErrorCode
+from .h2_frames import ErrorCode
 
 if TYPE_CHECKING:
     from .h2 import HTTP2Connection
@@ -39,10 +39,12 @@ class HTTP2Stream:
         number: Its identifier.
         request: What it asks for.
         limits: What it may cost.
+        length: Bytes that its body is said to have.
 
     Attributes:
         number: As given.
         request: As given; its body grows until ``peer_ended``.
+        length: As given.
         state: Where the exchange stands.
         ended: Our half has ended: all is sent.
         peer_ended: The peer's half has ended.
@@ -58,8 +60,8 @@ class HTTP2Stream:
 
     __slots__ = (
         "_body", "_closed", "_connection", "_ending", "_out", "_pieces", "deadline", "ended",
-        "lost", "number", "peer_ended", "progress", "queued", "request", "scheduled", "sent",
-        "state", "unread",
+        "length", "lost", "number", "peer_ended", "progress", "queued", "request", "scheduled",
+        "sent", "state", "unread",
     )  # fmt: skip
 
     peer_gone = True
@@ -67,11 +69,17 @@ class HTTP2Stream:
     fault = ""
 
     def __init__(
-        self, connection: HTTP2Connection, number: int, request: Request, limits: Limits
+        self,
+        connection: HTTP2Connection,
+        number: int,
+        request: Request,
+        limits: Limits,
+        length: int | None = None,
     ) -> None:
         self._connection = connection
         self.number = number
         self.request = request
+        self.length = length
         self.state = State.READING
         self.progress = WriteProgress(limits)
         self.deadline: float | None = None  # for the request's end
@@ -99,6 +107,11 @@ class HTTP2Stream:
     def grow(self, data: bytes) -> int:
         """Take a piece of the body; give its size so far."""
         self._body += data
+        return self.size
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body so far."""
         return len(self._body)
 
     def complete(self) -> Request:

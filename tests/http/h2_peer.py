@@ -37,6 +37,21 @@ def raw(kind: int, flags: int = 0, stream: int = 0, payload: bytes = b"") -> byt
     return head + payload
 
 
+def frames(data: bytes) -> list[tuple[int, int, bytes]]:
+    """Cut what a server sent into frames: their kinds, streams and payloads."""
+    found = []
+    while data:
+        size = 9 + int.from_bytes(data[:3], "big")
+        found.append((data[3], int.from_bytes(data[5:9], "big"), data[9:size]))
+        data = data[size:]
+    return found
+
+
+def code(number: int) -> bytes:
+    """Write an error code, or the number of a stream, as frames carry it."""
+    return number.to_bytes(4, "big")
+
+
 @dataclass
 class Heard:
     """What came on a stream."""

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from fasterapi.http.h2_gate import PREFACE, ConnectionFault, ErrorCode, FrameGate
+from fasterapi.http.h2_frames import PREFACE, ErrorCode
+from fasterapi.http.h2_gate import ConnectionFault, FrameGate
 from fasterapi.limits import Limits
 
 from .h2_peer import raw
@@ -58,10 +59,9 @@ def test_a_span_later_the_count_begins_anew() -> None:
     frame = raw(RESET, 0, 1, bytes(4))
     passed(gate, frame * 2, 0.0)
     passed(gate, frame * 2, 30.0)
-    gate.count_reset(60.0)
-    gate.count_reset(60.0)
+    gate.count_resets(2, 60.0)
     with pytest.raises(ConnectionFault):
-        gate.count_reset(89.0)
+        gate.count_resets(1, 89.0)
 
 
 def test_data_and_requests_are_free() -> None:

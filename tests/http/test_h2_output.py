@@ -3,7 +3,7 @@ from __future__ import annotations
 from fasterapi.http.h2_events import (
     StreamLost,
 )
-from fasterapi.http.h2_gate import ErrorCode
+from fasterapi.http.h2_frames import ErrorCode
 from fasterapi.protocol.http import Response
 
 from .h2_link import Link, answer

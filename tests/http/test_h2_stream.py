@@ -8,7 +8,7 @@ from fasterapi.http.h2_events import (
     StreamEnded,
     StreamLost,
 )
-from fasterapi.http.h2_gate import ErrorCode
+from fasterapi.http.h2_frames import ErrorCode
 from fasterapi.http.h2_stream import HTTP2Stream
 from fasterapi.protocol.http import Response
 
