@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._speedups import implementation as __impl__
 from ._speedups.deflate import deflate as __deflate__
+from ._speedups.deflate import inflate as __inflate__
 from ._version import __version__
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ __all__ = [
     "InvalidResponse", "Limits", "LocalProtocolError", "ProxyError", "Reconnect", "RedirectError",
     "Request", "Response", "SSEConnection", "SSEResponse", "Server", "ServerSentEvent", "State",
     "SyncEventStream", "SyncSSEConnection", "SyncWebSocket", "WebSocket", "__deflate__",
-    "__impl__", "__version__", "broadcast", "connect", "events", "serve",
+    "__impl__", "__inflate__", "__version__", "broadcast", "connect", "events", "serve",
 ]  # fmt: skip
 
 

@@ -34,7 +34,8 @@ settings.load_profile("default")
 
 def _backend() -> str:
     return (
-        f"fasterapi {fasterapi.__version__}, {fasterapi.__impl__} backend, {fasterapi.__deflate__}"
+        f"fasterapi {fasterapi.__version__}, {fasterapi.__impl__} backend, "
+        f"deflate {fasterapi.__deflate__}, inflate {fasterapi.__inflate__}"
     )
 
 

@@ -151,7 +151,7 @@ def test_the_version_names_the_backend(capsys: pytest.CaptureFixture[str]) -> No
     python = f"{platform.python_implementation()} {platform.python_version()}"
     assert capsys.readouterr().out == (
         f"fasterapi {fasterapi.__version__} ({fasterapi.__impl__} backend, "
-        f"{fasterapi.__deflate__}, {python})\n"
+        f"deflate {fasterapi.__deflate__}, inflate {fasterapi.__inflate__}, {python})\n"
     )
 
 
@@ -489,7 +489,7 @@ def test_the_module_is_the_same_command() -> None:
     )
     assert result.stdout.startswith(
         f"fasterapi {fasterapi.__version__} ({fasterapi.__impl__} backend, "
-        f"{fasterapi.__deflate__}, "
+        f"deflate {fasterapi.__deflate__}, inflate {fasterapi.__inflate__}, "
     )
     result = subprocess.run(
         [sys.executable, "-m", "fasterapi", "run", ":"], capture_output=True, text=True, check=False

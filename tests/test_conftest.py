@@ -67,4 +67,5 @@ def test_a_skip_is_a_skip_otherwise_and_the_backend_is_named(tmp_path: Path) -> 
     assert result.returncode == 0
     assert "4 skipped, 1 xfailed" in result.stdout
     assert "no such body" in result.stdout
-    assert f"{fasterapi.__impl__} backend, {fasterapi.__deflate__}\n" in result.stdout
+    backend = f"{fasterapi.__impl__} backend, deflate {fasterapi.__deflate__}, inflate "
+    assert f"{backend}{fasterapi.__inflate__}\n" in result.stdout

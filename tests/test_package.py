@@ -40,7 +40,9 @@ def test_the_type_checker_sees_the_names_that_load() -> None:
         for alias in node.names
     }
     assert typed == {(home, name) for name, home in fasterapi._HOME.items()}
-    assert set(fasterapi.__all__) == {*fasterapi._HOME, "__deflate__", "__impl__", "__version__"}
+    assert set(fasterapi.__all__) == {
+        *fasterapi._HOME, "__deflate__", "__impl__", "__inflate__", "__version__",
+    }  # fmt: skip
     assert dir(fasterapi) == sorted(fasterapi.__all__)
 
 

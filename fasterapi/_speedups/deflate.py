@@ -1,9 +1,10 @@
 """Chooses the implementation of DEFLATE, once, at import.
 
-Without a wish ISA-L runs where the package ``isal`` is installed, which ``fasterapi[fast]`` sees
-to, and zlib where not. ``FASTERAPI_DEFLATE=zlib``, ``zlib-ng`` or ``isal`` forces one, and one that
-was asked for and can't be loaded raises. They differ in speed, in memory and in what they compress
-to, and never in what is inflated. What it is used for is not known here.
+Without a wish ISA-L compresses where the package ``isal`` is installed, which ``fasterapi[fast]``
+sees to, and zlib where not. Beside ISA-L zlib-ng inflates where it is installed, which the same
+extra sees to. ``FASTERAPI_DEFLATE=zlib``, ``zlib-ng`` or ``isal`` forces one, and one that was
+asked for and can't be loaded raises. They differ in speed, in memory and in what they compress to,
+and never in what is inflated. What it is used for is not known here.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
 
-__all__ = ["FULL_FLUSH", "SYNC_FLUSH", "InflateError", "deflate", "new_deflater", "new_inflater"]
+__all__ = [
+    "FULL_FLUSH", "SYNC_FLUSH", "InflateError", "deflate", "inflate", "new_deflater",
+    "new_inflater",
+]  # fmt: skip
 
 SYNC_FLUSH = zlib.Z_SYNC_FLUSH
 FULL_FLUSH = zlib.Z_FULL_FLUSH
@@ -27,8 +31,7 @@ class _Implementation(NamedTuple):
 
     Attributes:
         module: Made like ``zlib``; it compresses.
-        inflates: The module that inflates. ISA-L makes large tables for each block, which short
-            messages don't repay: zlib takes half the time for them.
+        inflates: The name of the one that inflates, if it can be loaded; zlib if not.
         package: What brings it.
         levels: Its levels by zlib's.
     """
@@ -42,20 +45,28 @@ class _Implementation(NamedTuple):
 _IMPLEMENTATIONS = {
     "isal": _Implementation(
         "isal.isal_zlib",
-        "zlib",
+        # ISA-L's own makes large tables for each block, which short messages don't repay.
+        "zlib-ng",
         "isal",
         {level: 1 + (level > 6) + (level > 8) for level in _LEVELS},
     ),
     "zlib": _Implementation("zlib", "zlib", "", _LEVELS),
-    "zlib-ng": _Implementation("zlib_ng.zlib_ng", "zlib_ng.zlib_ng", "zlib-ng", _LEVELS),
+    "zlib-ng": _Implementation("zlib_ng.zlib_ng", "zlib-ng", "zlib-ng", _LEVELS),
 }
 
 
-def _choose(wish: str) -> tuple[str, Any, Any, Mapping[int, int]]:
-    """Load the implementation to use.
+class _Choice(NamedTuple):
+    """What runs: the names of what compresses and what inflates, their modules, and the levels."""
 
-    Returns:
-        Its name, the modules that compress and inflate, and its levels.
+    deflate: str
+    inflate: str
+    deflating: Any
+    inflating: Any
+    levels: Mapping[int, int]
+
+
+def _choose(wish: str) -> _Choice:
+    """Load the implementation to use.
 
     Raises:
         ImportError: If the wish names none, or one that can't be loaded here.
@@ -68,19 +79,29 @@ def _choose(wish: str) -> tuple[str, Any, Any, Mapping[int, int]]:
     if wish not in _IMPLEMENTATIONS:
         names = ", ".join(sorted(_IMPLEMENTATIONS))
         raise ImportError(f"FASTERAPI_DEFLATE is {wish!r}; it has to be one of {names}, or unset")
-    module, inflates, package, levels = _IMPLEMENTATIONS[wish]
+    _, inflates, package, levels = _IMPLEMENTATIONS[wish]
     try:
-        return wish, import_module(module), import_module(inflates), levels
+        deflating = _load(wish)
     except ImportError as reason:
         raise ImportError(
             f"FASTERAPI_DEFLATE={wish} asks for what can't be loaded here ({reason}); "
             f"unset it, or: pip install {package}"
         ) from reason
+    try:
+        return _Choice(wish, inflates, deflating, _load(inflates), levels)
+    except ImportError:
+        return _Choice(wish, "zlib", deflating, zlib, levels)
+
+
+def _load(name: str) -> Any:
+    return import_module(_IMPLEMENTATIONS[name].module)
 
 
 deflate: str
-"""The name of the implementation that runs: ``isal``, ``zlib`` or ``zlib-ng``."""
-deflate, _module, _inflating, _levels = _choose(os.environ.get("FASTERAPI_DEFLATE", ""))
+"""The name of the implementation that compresses: ``isal``, ``zlib`` or ``zlib-ng``."""
+inflate: str
+"""The name of the one that inflates: ``zlib`` or ``zlib-ng``."""
+deflate, inflate, _module, _inflating, _levels = _choose(os.environ.get("FASTERAPI_DEFLATE", ""))
 
 InflateError: type[Exception] = _inflating.error
 """Raised by an inflater for what is not DEFLATE."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .. import __deflate__, __impl__, __version__
+from .. import __deflate__, __impl__, __inflate__, __version__
 from ..app import App
 from .command import Refusal, formatted
 from .connect import add_connect, talk
@@ -31,7 +31,7 @@ from .events import add_events, follow
 __all__ = ["main"]
 
 _VERSION = (
-    f"fasterapi {__version__} ({__impl__} backend, {__deflate__}, "
+    f"fasterapi {__version__} ({__impl__} backend, deflate {__deflate__}, inflate {__inflate__}, "
     f"{platform.python_implementation()} {platform.python_version()})"
 )
 _DESCRIPTION = "WebSocket and Server-Sent Events for Python."

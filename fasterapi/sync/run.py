@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Unpack
 
 from .._speedups import implementation
-from .._speedups.deflate import deflate
+from .._speedups.deflate import deflate, inflate
 from .._version import __version__
 from ..app.log import configure_logging
 from ..app.log import server as log
@@ -96,5 +96,5 @@ def greeting(engine: str, url: str) -> tuple[Any, ...]:
         engine: What drives it: a loop, or threads.
         url: Where it listens.
     """
-    message = "fasterapi %s (%s backend, %s, %s) on %s; stop with Ctrl+C"
-    return message, __version__, implementation, deflate, engine, url
+    message = "fasterapi %s (%s backend, deflate %s, inflate %s, %s) on %s; stop with Ctrl+C"
+    return message, __version__, implementation, deflate, inflate, engine, url

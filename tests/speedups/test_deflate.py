@@ -37,31 +37,35 @@ def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     """Have one do the work."""
     name: str = request.param
     pytest.importorskip(deflate._IMPLEMENTATIONS[name].module)
-    _, module, inflating, levels = deflate._choose(name)
-    monkeypatch.setattr(deflate, "_module", module)
-    monkeypatch.setattr(deflate, "_inflating", inflating)
-    monkeypatch.setattr(deflate, "_levels", levels)
+    chosen = deflate._choose(name)
+    monkeypatch.setattr(deflate, "_module", chosen.deflating)
+    monkeypatch.setattr(deflate, "_inflating", chosen.inflating)
+    monkeypatch.setattr(deflate, "_levels", chosen.levels)
     return name
 
 
 @pytest.mark.parametrize(
-    ("installed", "wish", "chosen"),
+    ("installed", "wish", "deflates", "inflates"),
     [
-        (["zlib", "isal.isal_zlib", "zlib_ng.zlib_ng"], "", "isal"),
-        (["zlib", "zlib_ng.zlib_ng"], "", "zlib"),
-        (["zlib", "isal.isal_zlib"], "zlib", "zlib"),
-        (["zlib", "zlib_ng.zlib_ng"], "zlib-ng", "zlib-ng"),
-        (["zlib", "isal.isal_zlib"], "isal", "isal"),
+        (["isal.isal_zlib", "zlib_ng.zlib_ng"], "", "isal", "zlib-ng"),
+        (["isal.isal_zlib", "zlib_ng.zlib_ng"], "isal", "isal", "zlib-ng"),
+        (["isal.isal_zlib", "zlib_ng.zlib_ng"], "zlib", "zlib", "zlib"),
+        (["isal.isal_zlib"], "", "isal", "zlib"),
+        (["isal.isal_zlib"], "isal", "isal", "zlib"),
+        (["zlib_ng.zlib_ng"], "", "zlib", "zlib"),
+        (["zlib_ng.zlib_ng"], "zlib-ng", "zlib-ng", "zlib-ng"),
+        ([], "", "zlib", "zlib"),
     ],
 )
 def test_the_wish_decides_and_then_the_fastest_that_is_there(
-    monkeypatch: pytest.MonkeyPatch, installed: list[str], wish: str, chosen: str
+    monkeypatch: pytest.MonkeyPatch, installed: list[str], wish: str, deflates: str, inflates: str
 ) -> None:
-    install(monkeypatch, *installed)
-    name, module, _, levels = deflate._choose(wish)
-    assert name == chosen
-    assert module.__name__ in installed
-    assert set(levels) == set(LEVELS)
+    install(monkeypatch, "zlib", *installed)
+    chosen = deflate._choose(wish)
+    assert (chosen.deflate, chosen.inflate) == (deflates, inflates)
+    modules = [deflate._IMPLEMENTATIONS[name].module for name in (deflates, inflates)]
+    assert [chosen.deflating.__name__, chosen.inflating.__name__] == modules
+    assert set(chosen.levels) == set(LEVELS)
 
 
 def test_one_that_is_missing_raises(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,8 +82,9 @@ def test_a_wish_that_names_none_raises(wish: str) -> None:
 
 
 def test_the_environment_is_read() -> None:
-    code = "import fasterapi; print(fasterapi.__deflate__)"
-    for wish, told in (("zlib", "zlib\n"), ("", fasterapi.__deflate__ + "\n")):
+    code = "import fasterapi; print(fasterapi.__deflate__, fasterapi.__inflate__)"
+    unasked = f"{fasterapi.__deflate__} {fasterapi.__inflate__}\n"
+    for wish, told in (("zlib", "zlib zlib\n"), ("", unasked)):
         environment = {**os.environ, "FASTERAPI_DEFLATE": wish}
         if not wish and os.environ.get("FASTERAPI_DEFLATE"):
             continue
@@ -146,6 +151,14 @@ def test_each_reads_what_zlib_writes(
     assert inflater.decompress(inflater.unconsumed_tail, 101) == bytes(99 - limit)
     assert inflater.eof
     assert inflater.unused_data == b"junk"
+
+
+def test_each_reads_the_window_that_none_writes(implementation: str) -> None:
+    period = bytes(range(256))  # as far back as 8 bits reach, and each byte of it but once
+    data = zlib.compress(period * 3, 9, -15)
+    assert inflate_tightly(deflate.new_inflater(8), data) == period * 3
+    with pytest.raises(ValueError, match=r"wbits|initialization"):
+        deflate.new_deflater(6, 8, 5)
 
 
 def test_each_begins_with_a_history(implementation: str) -> None:
