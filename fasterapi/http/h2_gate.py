@@ -22,6 +22,9 @@ __all__ = ["ConnectionFault", "FrameGate"]
 _MAX_FRAME = 16_384  # SETTINGS_MAX_FRAME_SIZE, which we leave at its default
 _UPDATES_PER_FRAME = 10  # the ratio that Envoy allows too
 _MAX_FORGOTTEN = 256  # more than can be reset before what was on its way has arrived
+_GOAWAY = 8  # bytes that it has at least
+_STREAM = (1 << 31) - 1  # without the reserved bit
+_ACK = 0x01
 _END_STREAM = 0x01
 _END_HEADERS = 0x04
 
@@ -133,19 +136,22 @@ class FrameGate:
         self._keep = None
         if length > _MAX_FRAME:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes")
+        if kind == Kind.SETTINGS and flags & _ACK and length:  # h2 has the other sizes right
+            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "settings in their acknowledgement")
+        stream = int.from_bytes(header[5:], "big") & _STREAM
         in_block = self._block_began is not None  # where h2 refuses any other frame
         if kind in (Kind.HEADERS, Kind.CONTINUATION):
             self._grow_block(length, flags, now)
         elif kind == Kind.DATA and (length or flags & _END_STREAM):
             if self._forgotten and not in_block:
-                self._drop(int.from_bytes(header[5:], "big"), length, flags)
+                self._drop(stream, length, flags)
         elif kind == Kind.RST_STREAM:
             self._resets.spend(now)
         elif kind == Kind.WINDOW_UPDATE and self._free_updates:
             self._free_updates -= 1
         else:
             self._control.spend(now)
-        if kind == Kind.GOAWAY and not in_block:
+        if kind == Kind.GOAWAY and not in_block and stream == 0 and length >= _GOAWAY:
             self._kept.clear()
             self._keep = self._keep_goaway
 

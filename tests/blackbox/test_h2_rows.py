@@ -8,12 +8,13 @@ from typing import Self
 
 import pytest
 
-from tests.http.h2_peer import CALM, EXTENDED, GET, PREFACE, Heard, Peer, fields, raw
+from tests.http.h2_cases import BEGIN, CASES, Case
+from tests.http.h2_peer import CALM, EXTENDED, GET, PREFACE, Heard, Peer, code, fields, frames, raw
 
 from .peer import BINARY, CLOSE, frame, text
 from .server import MIB, PATIENCE, ServerProcess, eventually
 
-HEADERS, SETTINGS, PING, CONTINUATION = 1, 4, 6, 9
+HEADERS, RESET, SETTINGS, PING, GOAWAY, CONTINUATION = 1, 3, 4, 6, 7, 9
 
 
 @pytest.fixture(scope="module", params=["asyncio", "uvloop"])
@@ -261,6 +262,37 @@ def test_row_67_events_that_nobody_takes(site: ServerProcess) -> None:
         client.says(good, "still there")
     ends: list[str] = []
     eventually(lambda: ends.extend(site.get("/endings")) or len(ends) == 3, "their ends")
+
+
+# ------------------------------------------------------------------------ the standard's sections
+
+
+def answers(site: ServerProcess, case: Case) -> list[tuple[int, int, bytes]]:
+    """Send what a case has; give the frames that come, up to the answer to a ping or GOAWAY."""
+    ping = raw(PING, 0, 0, b"and then")
+    with site.connect() as wire:
+        wire.send(BEGIN + case.served)
+        if case.served:
+            wire.read_until(b"ok")
+        wire.send(case.data + ping)
+        data = b""
+        sent: list[tuple[int, int, bytes]] = []
+        while not any(kind == GOAWAY or payload == b"and then" for kind, _, payload in sent):
+            piece = wire.socket.recv(65_536)
+            assert piece, "an end without a word"
+            data += piece
+            sent = frames(data)
+        return sent
+
+
+def test_the_errors_of_the_standards_sections(site: ServerProcess) -> None:
+    for name, case in CASES.items():
+        sent = answers(site, case)
+        ends = [payload[4:8] for kind, _, payload in sent if kind == GOAWAY]
+        resets = [(stream, payload) for kind, stream, payload in sent if kind == RESET]
+        assert ends == ([] if case.goaway is None else [code(case.goaway)]), name
+        if case.goaway is None:
+            assert resets == ([] if case.reset is None else [(1, code(case.reset))]), name
 
 
 # --------------------------------------------------------------------------- and what is allowed
