@@ -5,9 +5,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from fasterapi import App, HTTPError, Response, SSEConnection, WebSocket
+from fasterapi import App, Compression, HTTPError, Response, SSEConnection, WebSocket
 
 RETRY = 50  # milliseconds
+COMPRESSIONS = {
+    "none": None,
+    "narrow": Compression(window_bits=9, memory_level=1, level=9, minimum_size=0),
+    "wide": Compression(window_bits=15, memory_level=9, level=1),
+    "forgetful": Compression(context_takeover=False, minimum_size=0),
+    "least": Compression(window_bits=9, memory_level=1, context_takeover=False),
+}
+"""Each has a route of its own, which echoes messages whole and then in fragments."""
 
 
 def make_app(*origins: str) -> App:
@@ -39,6 +47,14 @@ def add_websockets(app: App, origins: Sequence[str]) -> None:
     async def echo(ws: WebSocket) -> None:
         async for message in ws:
             await ws.send(message)
+
+    for name, compression in COMPRESSIONS.items():
+
+        @app.websocket(f"/compressed/{name}", subprotocols=["chat"], compression=compression)
+        async def twice(ws: WebSocket) -> None:
+            async for message in ws:
+                await ws.send(message)
+                await ws.send_stream([message[:9], message[9:99], message[99:]])
 
     @app.websocket("/own")
     async def own(ws: WebSocket) -> None:

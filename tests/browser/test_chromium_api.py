@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from playwright.sync_api import Page
 
 from .conftest import Server
@@ -33,14 +35,14 @@ def server(neighbour: Server) -> Iterator[Server]:
 
 
 SOCKET = """
-([url, messages]) => new Promise((resolve) => {
+([url, messages, copies]) => new Promise((resolve) => {
   const socket = new WebSocket(url, ["other", "chat"]), received = [];
   socket.binaryType = "arraybuffer";
   socket.onopen = () => messages.forEach(
     (m) => socket.send(typeof m === "string" ? m : new Uint8Array(m)));
   socket.onmessage = ({ data }) => {
     received.push(typeof data === "string" ? data : Array.from(new Uint8Array(data)));
-    if (received.length === messages.length) socket.close(3456, "enough");
+    if (received.length === messages.length * copies) socket.close(3456, "enough");
   };
   socket.onclose = ({ code, reason, wasClean }) => resolve({
     received, code, reason, wasClean, protocol: socket.protocol, left: socket.bufferedAmount,
@@ -50,9 +52,12 @@ SOCKET = """
 """
 
 
-def run_socket(page: Page, server: Server, path: str, messages: list[Any]) -> Any:
-    """Send text (``str``) and binary (a list of bytes) messages, and collect what comes back."""
-    return page.evaluate(SOCKET, [server.url.replace("http", "ws") + path, messages])
+def run_socket(page: Page, server: Server, path: str, messages: list[Any], copies: int = 1) -> Any:
+    """Send text (``str``) and binary (a list of bytes) messages, and collect what comes back.
+
+    ``copies`` says how many of each that is.
+    """
+    return page.evaluate(SOCKET, [server.url.replace("http", "ws") + path, messages, copies])
 
 
 def test_messages_of_both_kinds_come_back_as_they_were(server: Server, visit: Visit) -> None:
@@ -66,6 +71,38 @@ def test_messages_of_both_kinds_come_back_as_they_were(server: Server, visit: Vi
         "left": 0,
         "extensions": "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12",
     }
+
+
+BITS = "; server_max_window_bits={0}; client_max_window_bits={0}"
+FLAGS = "; server_no_context_takeover; client_no_context_takeover"
+
+
+@pytest.mark.parametrize(
+    ("name", "agreed"),
+    [
+        ("none", ""),
+        ("narrow", "permessage-deflate" + BITS.format(9)),
+        ("wide", "permessage-deflate; client_max_window_bits=15"),
+        ("forgetful", "permessage-deflate" + FLAGS + BITS.format(12)),
+        ("least", "permessage-deflate" + FLAGS + BITS.format(9)),
+    ],
+)
+def test_compressed_messages_come_back_as_they_were(
+    server: Server, visit: Visit, name: str, agreed: str
+) -> None:
+    page = visit(server.url)
+    word = st.one_of(st.text(max_size=20), st.binary(max_size=20))
+    message = st.builds(lambda part, count: part * count, word, st.sampled_from([1, 9, 400]))
+
+    @settings(deadline=None, max_examples=12)
+    @given(st.lists(message, min_size=1, max_size=8))
+    def converse(messages: list[str | bytes]) -> None:
+        sent = [part if isinstance(part, str) else list(part) for part in messages]
+        result = run_socket(page, server, f"/compressed/{name}", sent, copies=2)
+        assert result["received"] == [part for part in sent for _ in range(2)]
+        assert (result["code"], result["extensions"]) == (3456, agreed)
+
+    converse()
 
 
 def test_a_page_of_another_origin_connects_where_it_may(
