@@ -141,7 +141,7 @@ class Limits:
         max_threads: Threads of an app's pool for ``def`` handlers; in the sync server, of its
             connections. Over it: status 503. 200.
         max_h2_streams: Requests, WebSockets and event streams at a time on one HTTP/2 connection.
-            Over it: the connection is ended (the client was told). 100, as in h2 and nghttp2.
+            Over it: a stream is refused, and the client may try again. 100, as in h2 and nghttp2.
         max_h2_resets: Streams of one HTTP/2 connection that either side resets in 30 s, against
             floods of them: CVE-2023-44487 and, where it is we who are made to reset, CVE-2025-8671.
             Over it: the connection is ended with ``ENHANCE_YOUR_CALM``. 200.

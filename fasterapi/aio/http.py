@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from ..app.calls import refuse
 from ..app.log import log_access, log_fault
-from ..app.responses import error_response
+from ..app.responses import busy_response
 from ..errors import ConnectionClosed
 from ..http import HTTP1Connection
 from ..http.h2_stream import HTTP2Stream
@@ -77,7 +77,7 @@ class HTTPProtocol(Channel):
 
     def _refuse(self) -> None:
         """Answer 503 without reading; the connection does not count."""
-        response = error_response(503, "shutting down", headers=[("Retry-After", "1")])
+        response = busy_response("shutting down")
         if not self.server.stopping:
             limit = self.limits.max_connections
             response = refuse(self.client, "too many connections", "max_connections", limit)
@@ -118,7 +118,7 @@ class HTTPProtocol(Channel):
         """Have a request answered."""
         self._request = request
         if self.server.stopping:
-            self.respond(error_response(503, "shutting down"))
+            self.respond(busy_response("shutting down"))
         else:
             self.server.serve(self, request)
 

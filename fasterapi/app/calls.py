@@ -18,7 +18,7 @@ from .handlers import Style
 from .log import log_end, log_fault
 from .options import SSEOptions, WebSocketOptions
 from .outcome import to_outcome
-from .responses import error_response
+from .responses import busy_response
 from .sse import SSEBase
 
 __all__ = [
@@ -140,4 +140,4 @@ def refuse(client: str, why: str, limit: str, value: int) -> Response:
         value: Its value.
     """
     log_fault(client, f"503: {why}, over Limits.{limit} ({value})")
-    return error_response(503, why, headers=[("Retry-After", "1")])
+    return busy_response(why)

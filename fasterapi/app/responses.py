@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from ..protocol.http import Response
 from ..protocol.sse import to_json
 
-__all__ = ["error_response", "to_response"]
+__all__ = ["busy_response", "error_response", "to_response"]
+
+_RETRY_SECONDS = 5
 
 
 def to_response(value: Any, dumps: Callable[[Any], str] = to_json) -> Response:
@@ -50,3 +53,16 @@ def error_response(
     known = status in HTTPStatus._value2member_map_
     text = detail or (HTTPStatus(status).phrase if known else "Error")
     return Response(status, [("Content-Type", "text/plain; charset=utf-8"), *headers], f"{text}\n")
+
+
+def busy_response(detail: str = "") -> Response:
+    """Make the response of a server that has no room or stops, and will serve later.
+
+    ``Retry-After`` is 1 to 5 seconds, at random, so that a crowd that was refused together does
+    not come back together.
+
+    Args:
+        detail: What to say.
+    """
+    seconds = random.randint(1, _RETRY_SECONDS)
+    return error_response(503, detail, headers=[("Retry-After", str(seconds))])

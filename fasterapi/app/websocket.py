@@ -19,7 +19,7 @@ from .inbox import EMPTY, Inbox, PartReader
 from .log import log_end, log_fault
 from .opening import Opening
 from .outcome import unwrap
-from .responses import error_response
+from .responses import busy_response, error_response
 
 __all__ = ["WebSocketBase"]
 
@@ -223,7 +223,7 @@ class WebSocketBase(Opening):
     def _shut_down(self) -> None:
         """The server stops: close with 1001, or answer a handshake that waits with 503."""
         if self._undecided:
-            self._respond(error_response(503, "shutting down"))
+            self._respond(busy_response("shutting down"))
         else:
             self._close(1001, "the server is shutting down")
 

@@ -35,7 +35,7 @@ from ..aio import carrier
 from ..aio.channel import Channel
 from ..aio.host import Host
 from ..aio.http import HTTPProtocol
-from ..app.responses import error_response
+from ..app.responses import busy_response
 from ..limits import MAX_FORWARDED_HEAD, MAX_FORWARDED_HEADERS, SMALL_FRAGMENT, Limits
 from ..protocol.deflate import Compression, PerMessageDeflate
 from ..protocol.extensions import ExtensionFactory
@@ -166,7 +166,7 @@ class UvicornHost(Host):
         limit = self._config.limit_concurrency
         if limit is not None and max(len(self.connections), len(self._state.tasks)) > limit:
             logger.warning("Exceeded concurrency limit.")
-            http.respond(error_response(503, headers=[("Retry-After", "1")]))
+            http.respond(busy_response())
             return
         handshake = ServerHandshake(request, origins=self._origins, extensions=self._factories)
         conversation = Conversation(

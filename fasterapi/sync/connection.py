@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..app.log import log_fault
 from ..app.log import server as log
-from ..app.responses import error_response
+from ..app.responses import busy_response
 from ..errors import ConnectionClosed
 from ..http import HTTP1Connection
 from ..protocol.flow import WriteProgress
@@ -143,7 +143,7 @@ class Connection(Attended):
         self._request = request
         with suppress(ConnectionClosed):
             if self.server.stopping:
-                self.respond(error_response(503, "shutting down"))
+                self.respond(busy_response("shutting down"))
             else:
                 found = self.server.app.dispatch(request)
                 if isinstance(found, Response):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from ..app.calls import refuse
 from ..app.log import server as log
-from ..app.responses import error_response
+from ..app.responses import busy_response
 from ..app.serving import ServerOptions
 from ..limits import MAX_REFUSED
 from ..protocol.http import Response
@@ -208,8 +208,7 @@ class Server(ServerBase):
             return
         limits = self.app.limits
         if self.stopping:
-            fields = [("Retry-After", "1")]
-            self._refuse(connection, error_response(503, "shutting down", headers=fields))
+            self._refuse(connection, busy_response("shutting down"))
             return
         if len(self.connections) >= limits.max_connections:
             limit = limits.max_connections

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fasterapi.app.responses import error_response, to_response
+from fasterapi.app.responses import busy_response, error_response, to_response
 from fasterapi.errors import LocalProtocolError
 from fasterapi.protocol import Response
 
@@ -82,3 +82,10 @@ def test_errors_may_have_further_headers() -> None:
     assert error_response(405, headers=[("Allow", "GET")]).headers["allow"] == "GET"
     with pytest.raises(LocalProtocolError):
         error_response(405, headers=[("Allow", "GET\r\nX: y")])
+
+
+def test_who_is_refused_together_does_not_come_back_together() -> None:
+    responses = [busy_response("full") for _ in range(200)]
+    assert {response.status for response in responses} == {503}
+    assert {response.headers["retry-after"] for response in responses} == set("12345")
+    assert responses[0].body == b"full\n"

@@ -36,6 +36,8 @@ from fasterapi import (
 )
 from fasterapi.app import Handler, RouteKind, Style
 
+from .resuming import add_resuming
+
 DEFAULTS = "--default-limits" in sys.argv
 LIMITS = (
     Limits()
@@ -432,6 +434,8 @@ async def refused(sse: SSEConnection) -> None:
     """Refuse before the first event."""
     raise HTTPError(403, "not you")
 
+
+add_resuming(app)
 
 # --------------------------------------------------------------------------- without a loop
 

@@ -1,16 +1,19 @@
-"""Rows 57 to 61: event streams, their fields, their ends, and who may ask for one how."""
+"""Rows 57 to 62: event streams, their fields, their ends, and who may ask for one how."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from urllib.parse import quote, urlencode
 
 import pytest
 
 from fasterapi.protocol import EventStreamParser, ServerSentEvent
 
-from .peer import Head, Peer, get, handshake
+from .peer import Head, Peer, get, handshake, text
+from .resuming import KEPT, LAST
 from .server import KIB, MIB, ServerProcess, eventually
 
 BREAKS = ["\r", "\n", "\r\n", "\0"]
@@ -219,6 +222,53 @@ def test_row_61_a_client_that_would_rather_have_a_page(site: ServerProcess) -> N
     with peer:
         assert head.status == 200
         assert head.headers["content-type"].startswith("text/event-stream")
+
+
+# ---------------------------------------------------------------------------------------- row 62
+
+
+def resume(site: ServerProcess, path: str, last_event_id: int) -> Iterator[Peer]:
+    """Have a thousand clients connect again; give those that were served what they missed."""
+    peers = [site.connect() for _ in range(1000)]
+    with ExitStack() as stack:
+        for peer in peers:
+            stack.callback(peer.close)
+            peer.send(get(path, f"Last-Event-ID: {last_event_id}"))
+        for peer in peers:
+            head = peer.read_head()
+            if head.status == 503:
+                assert head.headers["retry-after"] in {"1", "2", "3", "4", "5"}
+            else:
+                assert head.status == 200
+                yield peer
+
+
+@pytest.mark.parametrize(
+    "path", [pytest.param("/resumed", marks=pytest.mark.event_loop), "/def/resumed"]
+)
+def test_row_62_a_thousand_clients_come_back(site: ServerProcess, path: str) -> None:
+    """Each gets the events that are kept, 20 KB, however old what it saw last is.
+
+    Those that there is no thread for are told when to try again, not all the same.
+    """
+    before = site.get("/left")
+    kept = [str(number) for number in range(LAST - KEPT + 1, LAST + 1)]
+    with site.websocket() as witness, site.grows_less_than(64 * MIB):
+        for last_event_id in (3, 42):
+            served = 0
+            for peer in resume(site, path, last_event_id):
+                parser, ids = EventStreamParser(), []
+                while len(ids) < KEPT:
+                    ids += [event.id for event in parser.feed(peer.read_chunk())]
+                assert ids == kept
+                served += 1
+                if served % 100 == 0:
+                    asked = time.monotonic()
+                    witness.send(text("still there?"))
+                    assert witness.read_message() == "still there?"
+                    assert time.monotonic() - asked < 1
+            assert served == 1000 if path == "/resumed" else served >= 100
+    eventually(lambda: site.get("/left") == before, "that nothing is left of them")
 
 
 # --------------------------------------------------------------------------- beside the table
