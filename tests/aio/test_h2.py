@@ -225,7 +225,7 @@ def test_a_full_server_refuses_connections_and_streams(
         await client.websocket()
         refused = await client.get("/")
         assert refused.status == 503
-        assert refused.headers["retry-after"] == "1"
+        assert refused.headers["retry-after"] in set("12345")
         other = H2Client(network, ssl_object=Alpn("h2"), sslcontext=object())
         assert b"503" in bytes(other.transport.written)
 

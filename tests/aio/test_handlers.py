@@ -319,7 +319,8 @@ def test_more_handlers_than_threads(run: Runner, caplog: pytest.LogCaptureFixtur
         for client in clients:
             await client.send(get("/"))
         head = clients[2].head()
-        assert (head.status, head.headers["retry-after"]) == (503, "1")
+        assert head.status == 503
+        assert head.headers["retry-after"] in set("12345")
         assert clients[2].taken() == b"all threads are busy\n"
         socket_client = net.connect()
         await socket_client.send(handshake(path="/ws"))

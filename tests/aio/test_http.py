@@ -369,7 +369,8 @@ def test_connections_over_the_limit(run: Runner, caplog: pytest.LogCaptureFixtur
         clients = [net.connect() for _ in range(3)]
         refused = net.connect()
         head = refused.head()
-        assert (head.status, head.headers["retry-after"]) == (503, "1")
+        assert head.status == 503
+        assert head.headers["retry-after"] in set("12345")
         assert refused.is_over
         await refused.send(get("/"))
         assert refused.taken() == b"too many connections\n"

@@ -455,7 +455,8 @@ def test_a_connection_limit_counts_open_connections(run_everywhere: Runner) -> N
                 assert peer.read_body(peer.read_head()) == b"hello"
             with Peer(address) as third:
                 head = third.read_head()
-                assert (head.status, head.headers["retry-after"]) == (503, "1")
+                assert head.status == 503
+                assert head.headers["retry-after"] in set("12345")
                 third.read_body(head)
                 assert third.is_over()
 

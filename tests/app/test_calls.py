@@ -117,6 +117,7 @@ def test_an_answer_and_what_is_a_crash() -> None:
 def test_a_full_server_says_so_and_names_the_limit(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "fasterapi")
     response = refuse("192.0.2.1:80", "too much", "max_threads", 7)
-    assert (response.status, response.headers["retry-after"]) == (503, "1")
+    assert response.status == 503
+    assert response.headers["retry-after"] in set("12345")
     assert response.body == b"too much\n"
     assert "192.0.2.1:80: 503: too much, over Limits.max_threads (7)" in caplog.text

@@ -214,7 +214,8 @@ def test_more_connections_than_allowed(caplog: pytest.LogCaptureFixture) -> None
         ws.send("in")
         assert ws.recv(SECONDS) == "in"
         status, headers = refused(server.url)
-        assert (status, headers["Retry-After"]) in {(503, str(n)) for n in range(1, 6)}
+        assert status == 503
+        assert headers["Retry-After"] in set("12345")
         assert "503: too many connections, over Limits.max_connections (1)" in caplog.text
 
 
