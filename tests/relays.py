@@ -6,6 +6,7 @@ Every wait is bounded: what a client never sends ends a relay, not the test run.
 from __future__ import annotations
 
 import base64
+import select
 import socket
 import ssl
 import sys
@@ -141,19 +142,22 @@ def socks5_proxy(seen: list[bytes], names: dict[bytes, str]) -> Handler:
 
 
 def relay(one: socket.socket, other: socket.socket) -> None:
-    """Pass bytes on, both ways, until both sides have ended."""
+    """Pass bytes on, both ways, until both sides have ended.
 
-    def pass_on(source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-        with suppress(OSError):
-            sink.shutdown(socket.SHUT_WR)
-
-    back = threading.Thread(target=pass_on, args=(other, one))
-    back.start()
-    pass_on(one, other)
-    back.join(SECONDS)
+    In one thread: a TLS socket may not be read and written by two at once.
+    """
+    sinks = {one: other, other: one}
+    with suppress(OSError):
+        while sinks:
+            ready = [sock for sock in sinks if isinstance(sock, ssl.SSLSocket) and sock.pending()]
+            ready = ready or select.select(list(sinks), [], [], SECONDS)[0]
+            if not ready:
+                return
+            for source in ready:
+                if data := source.recv(65536):
+                    sinks[source].sendall(data)
+                else:
+                    sinks.pop(source).shutdown(socket.SHUT_WR)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import errno
 import socket
 import ssl
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ from fasterapi.sync.dial import Link as SyncLink
 from fasterapi.sync.stream import SocketStream
 
 from .relays import Script, black_hole, http_proxy, listening, read_head, socks5_proxy
+from .sync.pairs import elsewhere, wait_until
 
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nfirst bytes"
 REFUSAL = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno!"
@@ -460,17 +462,106 @@ def test_a_large_request_without_an_answer() -> None:
     link.close()
 
 
-@pytest.mark.parametrize(
-    ("host", "raced"), [("localhost", True), ("127.0.0.1", False), ("[::1]", False)]
-)
-def test_only_names_are_raced(host: str, raced: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    options: dict[str, Any] = {}
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_an_address_is_not_looked_up(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
 
-    async def create_connection(*args: Any, **given: Any) -> None:
-        options.update(given)
+    async def create_connection(loop: Any, protocol: Any, *address: Any, **options: Any) -> None:
+        asked.append((address, options))
         raise ConnectionRefusedError
 
     monkeypatch.setattr(asyncio.BaseEventLoop, "create_connection", create_connection)
     with pytest.raises(ConnectionRefusedError):
         dial_aio(f"ws://{host}/")
-    assert ("happy_eyeballs_delay" in options) is raced
+    assert asked == [((host.strip("[]"), 80), {})]
+
+
+# ------------------------------------------------------------- what the system does not interrupt
+
+
+class Stuck:
+    """A look-up that does not end before the test says so, and only for names."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked, self.gate, self.ended = (threading.Event() for _ in range(3))
+        self._really = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", self)
+
+    def __call__(self, host: str, *args: Any, **options: Any) -> Any:
+        if host != "stuck.example":
+            return self._really(host, *args, **options)
+        if options.get("flags", 0) & socket.AI_NUMERICHOST:
+            raise socket.gaierror(socket.EAI_NONAME, "a name")
+        self.asked.set()
+        self.gate.wait(10)
+        self.ended.set()
+        raise socket.gaierror(socket.EAI_AGAIN, "too late")
+
+
+@pytest.mark.parametrize("dial", [dial_sync, dial_aio], ids=["sync", "asyncio"])
+def test_a_look_up_is_in_the_deadline_too(dial: Dial, monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck = Stuck(monkeypatch)
+
+    async def getaddrinfo(*args: Any, **options: Any) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", getaddrinfo)
+    with pytest.raises(TimeoutError, match=r"still waiting for a connection to stuck\.example"):
+        dial("ws://stuck.example/", limits=Limits(open_timeout=0.05))
+    stuck.gate.set()
+
+
+def test_a_look_up_can_be_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck = Stuck(monkeypatch)
+    opening, route, rest = setting("ws://stuck.example/", limits=Limits(open_timeout=None))
+    dialler = SyncDialler(route, **rest)
+    with elsewhere(dialler.open, opening) as result:
+        assert stuck.asked.wait(10)
+        dialler.abandon()
+    assert isinstance(result[0], ConnectionAbortedError)
+    with pytest.raises(ConnectionAbortedError):
+        dialler.open(setting("ws://stuck.example/")[0])
+    stuck.gate.set()
+    assert stuck.ended.wait(10)  # by itself
+
+
+def test_a_socks_proxy_that_says_nothing() -> None:
+    gone = threading.Event()
+
+    def silent(sock: socket.socket) -> None:
+        while sock.recv(100):
+            pass
+        gone.set()
+
+    with listening(silent) as proxy:
+        with pytest.raises(TimeoutError, match=r"within 0\.1 s: still waiting for the proxy"):
+            dial_sync(
+                "ws://a/", proxy=f"socks5h://127.0.0.1:{proxy}", limits=Limits(open_timeout=0.1)
+            )
+        assert gone.wait(10)  # python-socks's own time is over
+
+
+def test_a_socks_proxy_that_is_too_late_is_left() -> None:
+    """A proxy that says a byte now and then keeps to python-socks's times, and not to ours."""
+    gone, go_on = threading.Event(), threading.Event()
+
+    def slow(sock: socket.socket) -> None:
+        sock.recv(100)
+        sock.sendall(b"\x05")
+        go_on.wait(10)
+        sock.sendall(b"\x00")
+        sock.recv(100)
+        sock.sendall(b"\x05\x00\x00\x01" + bytes(6))
+        while sock.recv(100):
+            pass
+        gone.set()
+
+    with listening(slow) as proxy:
+        opening, route, rest = setting("ws://a/", proxy=f"socks5h://127.0.0.1:{proxy}")
+        dialler = SyncDialler(route, **rest)
+        with elsewhere(dialler.open, opening) as result:
+            wait_until(lambda: dialler._interrupt)
+            dialler.abandon()
+        assert isinstance(result[0], ConnectionAbortedError)
+        go_on.set()
+        assert gone.wait(10)  # the connection that came was closed

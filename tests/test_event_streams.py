@@ -485,7 +485,7 @@ def test_close_wakes_who_waits_for_an_address_that_does_not_answer() -> None:
         stream = fasterapi.sync.events(f"http://{host}:{port}/", proxy=None, open_timeout=30)
         opener = threading.Thread(target=stream.__enter__, daemon=True)
         opener.start()
-        while stream._dialler._dialled is None and opener.is_alive():
+        while stream._dialler._interrupt is None and opener.is_alive():
             pass
         stream.close()
         opener.join(10)

@@ -1,8 +1,8 @@
 """Dialling: a client's ``Opening`` to a transport of asyncio with the response that counts.
 
 DNS, TCP, proxies and TLS happen here, all of it in the running loop. What is asked and what answers
-mean is decided in ``fasterapi.http``. The addresses of a name are tried as ``create_connection``
-does it (Happy Eyeballs, RFC 8305; uvloop tries one after the other).
+mean is decided in ``fasterapi.http``. uvloop tries the addresses of a name one after the other by
+itself; elsewhere they are raced.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from ..http.proxy import Proxy, check_tunnel, connect_request
 from ..http.route import Route, socks_failed, timeout_text
 from ..limits import DEFAULT_LIMITS, REFUSAL_TIMEOUT, Limits
 from ..protocol.uri import URI
-from ..sync.dial import default_context, make_socks
+from ..sync.dial import default_context
+from ..sync.socks import FOREVER, make_socks
+from .race import connect_to_name
 
 if TYPE_CHECKING:
     import socket
 
 __all__ = ["Dialler", "Link"]
 
-_HAPPY_EYEBALLS_DELAY = 0.25  # seconds, as RFC 8305 recommends
 _MUCH = 64 * 1024
-_FOREVER = 1e6  # seconds; who waits has a deadline of its own
 
 
 class Link(asyncio.Protocol):
@@ -235,7 +235,8 @@ class Dialler:
     async def _connect(self, *address: Any, **options: Any) -> Link:
         loop = asyncio.get_running_loop()
         if address and isinstance(loop, asyncio.BaseEventLoop) and not _is_literal(address[0]):
-            options["happy_eyeballs_delay"] = _HAPPY_EYEBALLS_DELAY
+            options["sock"] = await connect_to_name(*address)  # which is the transport's at once
+            address = ()
         _, link = await loop.create_connection(Link, *address, **options)
         return link
 
@@ -259,7 +260,7 @@ class Dialler:
 
 
 def _is_literal(host: str) -> bool:
-    """Tell whether it is an address: nothing to race, and a race that is cancelled may leak."""
+    """Tell whether it is an address, which needs no look-up in another thread."""
     try:
         ip_address(host)
     except ValueError:
@@ -274,10 +275,10 @@ def _load_socks() -> Any:
 
 
 async def _socks(proxy: Proxy, uri: URI) -> socket.socket:
-    """Have a SOCKS proxy connect."""
+    """Have a SOCKS proxy connect; whoever waits for it has a deadline."""
     client, refusal = make_socks(proxy, _load_socks)
     try:
-        sock: socket.socket = await client.connect(uri.host, uri.port, timeout=_FOREVER)
+        sock: socket.socket = await client.connect(uri.host, uri.port, timeout=FOREVER)
     except refusal as error:
         raise socks_failed(proxy, uri, error) from error
     return sock

@@ -3,7 +3,8 @@
 DNS, TCP, proxies and TLS happen here, blocking. What is asked and what answers mean is decided in
 ``fasterapi.http``. The addresses of a name are tried one after the other, as
 ``socket.create_connection`` does it, but within one deadline: each gets its share
-of the time that is left, so that one which does not answer leaves some to the others.
+of the time that is left, so that one which does not answer leaves some to the others. Whatever the
+deadline and ``abandon`` could not interrupt is an ``Errand``.
 """
 
 from __future__ import annotations
@@ -15,21 +16,24 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
-from ..errors import ProxyError
 from ..http.h1_client import Excerpt, ResponseReader
 from ..http.opening import Opening
 from ..http.proxy import Proxy, check_tunnel, connect_request
-from ..http.route import SOCKS_NEEDS, Route, socks_failed, timeout_text
+from ..http.route import Route, timeout_text
 from ..limits import DEFAULT_LIMITS, REFUSAL_TIMEOUT, Limits
 from ..protocol.uri import URI
+from .errand import Errand
+from .socks import FOREVER, connect_by_socks
 from .stream import READ_SIZE, SocketStream
 from .tls import TLSStream
 
-__all__ = ["Dialler", "Link", "default_context", "make_socks"]
+__all__ = ["Dialler", "Link", "default_context"]
 
-_FOREVER = 1e6  # seconds, for a library that knows no None
+
+Result = TypeVar("Result")
 
 
 def default_context() -> ssl.SSLContext:
@@ -63,7 +67,7 @@ class Link:
             OSError: If the other side is not who it should be, or does not speak TLS.
         """
         tls = TLSStream(self.stream, context, server_hostname=server_hostname)
-        tls.handshake(self._remaining() or _FOREVER)
+        tls.handshake(self._remaining() or FOREVER)
         self.stream = tls
 
     def read(self) -> bytes:
@@ -130,8 +134,8 @@ class Dialler:
         self._waiting_for = ""
         self._deadline: float | None = None
         self._context: ssl.SSLContext | None = None
-        self._lock = threading.Lock()  # guards what is dialled
-        self._dialled: socket.socket | None = None
+        self._lock = threading.Lock()  # guards what is under way
+        self._interrupt: Callable[[], object] | None = None
         self._abandoned = False
 
     def open(self, opening: Opening) -> tuple[Link, ResponseReader]:
@@ -157,15 +161,11 @@ class Dialler:
             raise TimeoutError(text) from None
 
     def abandon(self) -> None:
-        """Open nothing any more, and have ``open`` raise; from any thread.
-
-        What looks a name up, or a SOCKS proxy, is waited for all the same.
-        """
+        """Open nothing any more, and have ``open`` raise; from any thread."""
         with self._lock:
             self._abandoned = True
-            if self._dialled is not None:
-                with suppress(OSError):  # it is not connected yet
-                    self._dialled.shutdown(socket.SHUT_RDWR)
+            if self._interrupt is not None:
+                self._interrupt()
 
     def excerpt(self, link: Link, reader: ResponseReader) -> bytes:
         """Read the beginning of a refusal's body, for a moment."""
@@ -189,12 +189,29 @@ class Dialler:
             raise TimeoutError("the time is over")
         return left
 
+    def _under_way(self, interrupt: Callable[[], object] | None) -> None:
+        """Have ``abandon`` call this, or nothing any more."""
+        with self._lock:
+            self._interrupt = interrupt
+            if self._abandoned and interrupt is not None:
+                raise _abandoned()
+
     def _dials(self, sock: socket.socket | None) -> None:
         """Have ``abandon`` end this socket; to be told before it is closed, too."""
-        with self._lock:
-            self._dialled = sock
-            if self._abandoned and sock is not None:
-                raise ConnectionAbortedError("closed while it was connecting")
+        self._under_way(None if sock is None else partial(_shut, sock))
+
+    def _send_for(
+        self, call: Callable[[], Result], discard: Callable[[Result], object] | None = None
+    ) -> Result:
+        """Wait for what can't be interrupted, as long as there is time."""
+        left = self._time_left()
+        errand = Errand(call, discard)
+        try:
+            self._under_way(lambda: errand.give_up(_abandoned()))
+            return errand.result(left)
+        finally:
+            self._under_way(None)
+            errand.give_up(_abandoned())  # it may still be on its way
 
     def _drop(self, link: Link) -> None:
         self._dials(None)
@@ -235,7 +252,8 @@ class Dialler:
             link = self._link(self._tcp(uri.host, uri.port))
         elif proxy.is_socks:
             self._waiting_for = f"the proxy {proxy}"
-            link = self._link(_socks(proxy, uri, self._time_left()))
+            connect = connect_by_socks(proxy, uri, self._time_left())
+            link = self._link(self._send_for(connect, socket.socket.close))
         else:
             link = self._dial_proxy(uri, proxy)
         if uri.secure:
@@ -266,7 +284,7 @@ class Dialler:
 
     def _tcp(self, host: str, port: int) -> socket.socket:
         """Try the addresses of a name, one after the other, within the time that is left."""
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = self._look_up(host, port)
         failed = OSError(f"{host} has no address")
         for index, (family, kind, protocol, _, address) in enumerate(addresses):
             try:
@@ -275,6 +293,14 @@ class Dialler:
             except OSError as error:  # the last one has had all the time that there was
                 failed = error
         raise failed
+
+    def _look_up(self, host: str, port: int) -> list[Any]:
+        """Give the addresses of a name, as ``getaddrinfo`` does; an address is one at once."""
+        look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        try:
+            return look_up(flags=socket.AI_NUMERICHOST)
+        except OSError:  # it is a name
+            return self._send_for(look_up)
 
     def _link(self, sock: socket.socket) -> Link:
         try:
@@ -308,44 +334,10 @@ def _unix_socket() -> socket.socket:
     return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 
 
-def make_socks(proxy: Proxy, load: Callable[[], Any]) -> tuple[Any, type[Exception]]:
-    """Make python-socks's client for a proxy.
-
-    Args:
-        proxy: The proxy.
-        load: Imports the client's class, a blocking one or one for a loop.
-
-    Returns:
-        The client, and the error that it raises when the proxy refuses.
-
-    Raises:
-        ProxyError: If python-socks is not installed.
-    """
-    try:
-        from python_socks import ProxyError as Refusal
-        from python_socks import ProxyType
-
-        kind = load()
-    except ImportError:
-        raise ProxyError(SOCKS_NEEDS) from None
-    client = kind.create(
-        ProxyType[proxy.socks_version], proxy.host, proxy.port, proxy.user, proxy.password,
-        proxy.looks_names_up,
-    )  # fmt: skip
-    return client, Refusal
+def _shut(sock: socket.socket) -> None:
+    with suppress(OSError):  # it is not connected yet
+        sock.shutdown(socket.SHUT_RDWR)
 
 
-def _load_socks() -> Any:
-    from python_socks.sync import Proxy as Socks
-
-    return Socks
-
-
-def _socks(proxy: Proxy, uri: URI, seconds: float | None) -> socket.socket:
-    """Have a SOCKS proxy connect."""
-    client, refusal = make_socks(proxy, _load_socks)
-    try:
-        sock: socket.socket = client.connect(uri.host, uri.port, timeout=seconds or _FOREVER)
-    except refusal as error:
-        raise socks_failed(proxy, uri, error) from error
-    return sock
+def _abandoned() -> Exception:
+    return ConnectionAbortedError("closed while it was connecting")

@@ -86,8 +86,7 @@ class SyncEventStream(EventStreamBase):
     def close(self) -> None:
         """End the stream; it is no error if it has ended already.
 
-        A thread that waits for an event gets no further one, and one that connects stops, but for
-        the look-up of a name and a SOCKS proxy.
+        A thread that waits for an event gets no further one, and one that connects stops.
         """
         with self._lock:
             self._source.close()
