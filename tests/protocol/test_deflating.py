@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tracemalloc
 import zlib
+from random import Random
 from typing import Any
 
 import pytest
@@ -224,17 +225,23 @@ def test_a_final_block_ends_a_message_and_no_more(cuts: tuple[int, ...]) -> None
     assert events == ["Hello", "Hello", "Hello, Hello"]
 
 
-@pytest.mark.parametrize("finals", ["1", "101", "0110", "111"])
-def test_a_final_block_keeps_the_whole_window(finals: str) -> None:
+@pytest.mark.parametrize("size", [1500, 6000])
+@pytest.mark.parametrize("finals", ["1", "001", "101", "0110", "111111"])
+def test_a_final_block_keeps_the_whole_window(finals: str, size: int) -> None:
     # What comes next may refer as far back as the window reaches, over messages that ended theirs.
     ours = server()
+    random = Random(7)
     said = b""
-    for number, final in enumerate(finals + "0"):
-        text = bytes((number * 7 + at * at) % 251 for at in range(1500)) + said[-4000:-3000]
+    for final in finals + "0":
+        again = said[-3800:-2900]  # zlib refers no further back than its window less 262
+        text = again + random.randbytes(size)
         deflater = zlib.compressobj(9, zlib.DEFLATED, -12, zdict=said[-4096:])
-        flush = zlib.Z_FINISH if final == "1" else zlib.Z_SYNC_FLUSH
-        data = deflater.compress(text) + deflater.flush(flush)
-        data = data + b"\x00" if final == "1" else data[:-4]
+        data = deflater.compress(text)
+        if final == "1":
+            data += deflater.flush(zlib.Z_FINISH) + b"\x00"
+        else:
+            data += deflater.flush(zlib.Z_SYNC_FLUSH)[:-4]
+        assert len(data) < size + 100
         assert ours.receive_data(wire(0x80 | BINARY | 0x40, data)) == [text]
         said += text
 
