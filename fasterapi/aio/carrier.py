@@ -49,8 +49,7 @@ class WebSocketChannel(Channel):
         self._paused, self._progress, self._reading = http._paused, http._progress, http._reading
         self.peer_ended = http.peer_ended
         self.began = self.server.clock()
-        if self.limits.write_high_water != http.limits.write_high_water:
-            self.transport.set_write_buffer_limits(high=self.limits.write_high_water)
+        http.limit_writes(self.limits)
         self.transport.set_protocol(self)
         self.server.replace(http, self)
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..limits import MAX_BURST, Limits
 from ..protocol.flow import WriteProgress
+from ..sync.stream import limit_silence
 
 if TYPE_CHECKING:
     from .host import Host
@@ -81,6 +83,19 @@ class Channel(asyncio.Protocol):
         """Write what is queued."""
 
     # ------------------------------------------------------------------------------- writing
+
+    def limit_writes(self, limits: Limits) -> None:
+        """Have the transport and the system go by a route's limits, where they are others."""
+        if limits.write_high_water != self.limits.write_high_water:
+            self.transport.set_write_buffer_limits(high=limits.write_high_water)
+        if limits.write_timeout != self.limits.write_timeout:
+            self._limit_silence(limits.write_timeout)
+
+    def _limit_silence(self, seconds: float) -> None:
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None:
+            with suppress(OSError):  # it is gone already
+                limit_silence(sock, seconds)
 
     def flush_soon(self) -> None:
         """Have ``flush`` called at the end of this turn of the loop, once for all that it brings.

@@ -231,6 +231,9 @@ class StreamProtocol(HTTPProtocol):
         else:
             self._refuse()
 
+    def _limit_silence(self, seconds: float) -> None:
+        """Leave it: the connection is other streams', too."""
+
     def _write(self) -> None:
         super()._write()
         self.transport.write(b"")  # the head is not among the bytes, and has to go out too

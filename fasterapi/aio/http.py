@@ -141,8 +141,8 @@ class HTTPProtocol(Channel):
     def use_limits(self, limits: Limits) -> None:
         """Apply a route's write limits, for as long as its exchange takes."""
         if limits is not self.limits:
+            self.limit_writes(limits)
             self.limits = limits
-            self.transport.set_write_buffer_limits(high=limits.write_high_water)
 
     def _completed(self) -> None:
         """An exchange is complete: the next request may wait already."""

@@ -501,6 +501,48 @@ def test_a_client_that_vanishes_is_noticed_by_tcp(run_everywhere: Runner) -> Non
     run_everywhere(main())
 
 
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux has the option")
+def test_a_route_may_give_its_clients_more_time(run_everywhere: Runner) -> None:
+    async def main() -> None:
+        app = App(limits=Limits(write_timeout=7))
+        seen: list[int] = []
+
+        def look() -> None:
+            (channel,) = server.connections
+            sock = channel.transport.get_extra_info("socket")
+            milliseconds = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+            seen.append(milliseconds // 1000)
+
+        @app.get("/")
+        async def usual() -> str:
+            look()
+            return ""
+
+        @app.sse("/events", limits=Limits(write_timeout=8))
+        async def events(sse: SSEConnection) -> None:
+            look()
+
+        @app.websocket("/ws", limits=Limits(write_timeout=9))
+        async def ws(ws: WebSocket) -> None:
+            await ws.accept()
+            look()
+
+        def client() -> None:
+            with Peer(address_of(server)) as peer:
+                for path in ("/", "/events", "/"):
+                    peer.send(get(path))
+                    peer.read_body(peer.read_head())
+                peer.send(HANDSHAKE)
+                assert peer.read_head().status == 101
+                peer.read_frame()
+
+        async with serve(app, port=0) as server:
+            await outside(client)
+        assert seen == [7, 8, 7, 9]
+
+    run_everywhere(main())
+
+
 def test_the_date_is_made_once_a_second(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         server = Network(App()).server
