@@ -33,6 +33,7 @@ from fasterapi.http.h1_client import ResponseReader, write_request
 from fasterapi.http.websocket_request import WebSocketRequest
 from fasterapi.protocol import Role, ServerHandshake, WebSocketConnection
 from fasterapi.testing import Clock, MemoryTransport
+from tests.cycles import counted, descriptors
 from tests.serving import client_app
 
 from .conftest import Runner
@@ -443,6 +444,7 @@ def test_who_is_cancelled_while_leaving_hangs_up(run: Runner) -> None:
     run(main())
 
 
+@counted
 def test_a_thousand_cycles_leave_nothing_behind() -> None:
     async def main() -> None:
         async with serving() as url:
@@ -458,10 +460,6 @@ def test_a_thousand_cycles_leave_nothing_behind() -> None:
             assert len(asyncio.all_tasks()) == tasks
 
     asyncio.run(asyncio.wait_for(main(), 50))
-
-
-def descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def _cycle(url: str) -> None:

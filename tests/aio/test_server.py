@@ -18,6 +18,7 @@ import trustme
 
 from fasterapi import App, Limits, Server, SSEConnection, SyncWebSocket, WebSocket, serve
 from tests.blackbox.peer import HANDSHAKE, Peer, close, get, text
+from tests.cycles import connect_echo_close, counted, descriptors
 
 from .conftest import Runner
 from .memory import Network, until
@@ -497,6 +498,33 @@ def test_a_client_that_vanishes_is_noticed_by_tcp(run_everywhere: Runner) -> Non
                 assert idle + interval * option("TCP_KEEPCNT") <= 30
             writer.close()
             await writer.wait_closed()
+
+    run_everywhere(main())
+
+
+def our_threads() -> set[threading.Thread]:
+    """Give those that are not the loop's own."""
+    return {each for each in threading.enumerate() if each.name.startswith("fasterapi")}
+
+
+@counted
+def test_a_thousand_connections_in_turn_leave_nothing_behind(run_everywhere: Runner) -> None:
+    async def main() -> None:
+        tasks, threads = asyncio.all_tasks(), our_threads()
+        async with serve(application(), port=0, access_log=False) as server:
+
+            async def cycles(times: int) -> None:
+                paths = b"/ws", b"/def/ws"
+                await outside(connect_echo_close, address_of(server), paths, times)
+                await until(lambda: not server.connections and not server.calls)
+                await until(lambda: asyncio.all_tasks() <= tasks)
+
+            await cycles(2)  # what is made once: the thread of a pool, the clients' thread
+            files = descriptors()
+            await cycles(1000)
+            await until(lambda: descriptors() <= files)
+            assert not server.timers._buckets
+        await until(lambda: our_threads() <= threads)
 
     run_everywhere(main())
 

@@ -29,6 +29,7 @@ from fasterapi import (
 )
 from fasterapi.sync import serve
 from fasterapi.sync.connection import Connection
+from tests.cycles import connect_echo_close, counted, descriptors
 
 from .pairs import SECONDS, wait_until
 from .serving import HANDSHAKE, application, dial, dial_raw, get, refused
@@ -323,26 +324,11 @@ def test_a_vanished_client_is_noticed_by_keepalive(caplog: pytest.LogCaptureFixt
     assert "keepalive ping timeout" in caplog.text
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="descriptors are counted in /proc")
+@counted
 def test_a_thousand_connections_in_turn_leave_nothing_behind() -> None:
-    def descriptors() -> int:
-        return len(list(Path("/proc/self/fd").iterdir()))
-
-    mask = b"\x00\x00\x00\x00"
-    opening = HANDSHAKE % b"/echo"
     before, threads = descriptors(), set(threading.enumerate())
     with serve(application(), port=0, access_log=False) as server:
-        address = ("127.0.0.1", server.port)
-        for number in range(1000):
-            with socket.create_connection(address, SECONDS) as client:
-                client.sendall(opening + b"\x81\x82" + mask + b"Hi")
-                got = b""
-                while not got.endswith(b"\x81\x02Hi"):
-                    got += client.recv(1000)
-                if number % 2:
-                    client.sendall(b"\x88\x82" + mask + b"\x03\xe8")
-                    assert client.recv(100) == b"\x88\x02\x03\xe8"
-                    assert client.recv(100) == b""
+        connect_echo_close(("127.0.0.1", server.port), [b"/echo"], 1000)
         wait_until(lambda: not server.connections and not server.working)
         wait_until(lambda: not server.watcher._watched.keys() - set(server._listeners))
     wait_until(lambda: descriptors() <= before)  # others of this process may end meanwhile
