@@ -3,8 +3,8 @@
     python conformance/echo_client.py --url ws://127.0.0.1:9001 --client aio|sync
                                       [--parallel N] [--no-deflate] [--no-context-takeover]
 
-It asks how many cases there are, takes one after the other, and at the end has the server write its
-reports, as Autobahn's protocol for clients has it. Nothing here knows of a case.
+It asks how many cases there are, takes them all, and at the end has the server write its reports,
+as Autobahn's protocol for clients has it. Nothing here knows of a case.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -88,14 +89,19 @@ async def run_aio(client: Client) -> None:
 
 
 def run_sync(client: Client) -> None:
-    """Take all cases with the blocking client, one after the other."""
+    """Take all cases with the blocking client, each in a thread."""
     with blocking.connect(client.count_url, **client.options) as ws:
         count = int(ws.receive_text())
-    for number in range(1, count + 1):
+
+    def take(number: int) -> None:
         with blocking.connect(client.case_url(number), **client.options) as ws:
             for message in ws:
                 with suppress(ConnectionClosed):
                     ws.send(message)
+
+    with ThreadPoolExecutor(client.parallel) as pool:
+        for _ in pool.map(take, range(1, count + 1)):
+            pass  # what one of them raises, is raised here
     with blocking.connect(client.reports_url, **client.options) as ws:
         ws.wait_closed()
 

@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -155,9 +155,9 @@ def to_report(results: Sequence[CaseResult]) -> Report:
 
 
 def share_cases(
-    address: str, patterns: Sequence[str], parallel: int, excluded: Sequence[str], processes: int
+    address: str, patterns: Sequence[str], excluded: Sequence[str], processes: int
 ) -> Report:
-    """Run the golden cases in several processes at once, every so many-th in each.
+    """Run the golden cases in several processes at once; each takes the next when it is done.
 
     Raises:
         RunError: As ``run_cases``.
@@ -168,11 +168,10 @@ def share_cases(
         if not any(fnmatchcase(case, pattern) for pattern in excluded)
     ]
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        parts = [
-            pool.submit(run_cases, address, cases[number::processes], parallel)
-            for number in range(processes)
-            if cases[number::processes]
-        ]
+        parts = [pool.submit(run_cases, address, [case], 1) for case in cases]
+        if wait(parts, RUN_TIMEOUT).not_done:
+            pool.shutdown(cancel_futures=True)
+            raise RunError(f"the cases have not ended after {RUN_TIMEOUT:.0f} s")
         return {case: row for part in parts for case, row in part.result().items()}
 
 
@@ -323,7 +322,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="only these, as in 7.*; repeatable",
     )
     add("--parallel", type=int, default=1, metavar="N", help="cases at a time (1)")
-    add("--processes", type=int, default=1, metavar="N", help="processes that run cases (1)")
+    add("--processes", type=int, default=1, metavar="N", help="processes, a case each (1)")
     add("--no-deflate", action="store_true", help="leave out sections 12 and 13, of compression")
     add(
         "--server-args",
@@ -363,7 +362,7 @@ def _run(options: argparse.Namespace, address: str) -> Report:
     if options.docker:
         return run_docker(address, options.cases, excluded)
     if options.processes > 1:
-        return share_cases(address, options.cases, options.parallel, excluded, options.processes)
+        return share_cases(address, options.cases, excluded, options.processes)
     return run_cases(address, options.cases, options.parallel, excluded)
 
 

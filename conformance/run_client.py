@@ -94,7 +94,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="only these, as in 7.*; repeatable",
     )  # fmt: skip
     add("--client", choices=("aio", "sync"), default="aio", help="of fasterapi's two (aio)")
-    add("--parallel", type=int, default=1, metavar="N", help="cases at a time, of aio (1)")
+    add("--parallel", type=int, default=1, metavar="N", help="cases at a time (1)")
     add("--no-deflate", action="store_true", help="leave out sections 12 and 13, of compression")
     add("--command", metavar="LINE", help="another client, which gets --url and the rest as well")
     add("--keep-report", type=Path, metavar="DIR", help="write index.json there, with wire logs")
