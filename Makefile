@@ -5,14 +5,22 @@ BIN    := $(VENV)/bin
 PORT   ?= 8000
 # Further arguments of the tool behind a target: make test ARGS="-k close -x"
 ARGS   ?=
+# Processes that run tests. Most tests wait, for a server or a browser: twice as many as there are
+# cores keep these busy.
+WORKERS ?= $(shell echo $$((2 * $(CORES))))
 # The interpreter behind .venv; without a wish, the newest suitable one on the PATH.
 PYTHON ?=
 
 PYTHONS  := $(or $(PYTHON),python3.14 python3.13 python3.12 python3.11 python3 python)
 SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PIP      := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+CORES    := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+PYTEST   := $(BIN)/python -m pytest -q
 KERNELS  := $(addprefix fasterapi/_speedups/,build.py kernels.c kernels.h)
 RECIPE   := pyproject.toml setup.py fasterapi/_version.py $(KERNELS)
+
+# Without bytecode each of the many processes that tests start would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -26,18 +34,19 @@ help: ## List the targets
 demo: $(VENV)/.installed ## Serve the live examples on http://127.0.0.1:8000 (PORT=)
 	@$(BIN)/fasterapi demo --port $(PORT)
 
-test: $(VENV)/.installed-test ## Run all tests on all cores (ARGS="-k name")
-	@$(BIN)/python -m pytest -n auto --dist worksteal -q $(ARGS)
+test: $(VENV)/.installed-test ## Run all tests on all cores (ARGS="-k name" WORKERS=2)
+	@$(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-pure: $(VENV)/.installed-test ## The same on the kernels in Python, whether C is there or not
-	@FASTERAPI_IMPL=python $(BIN)/python -m pytest -n auto --dist worksteal -q $(ARGS)
+	@FASTERAPI_IMPL=python $(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS)
 
 # It writes at the end of a loop's turn what later ones write at once.
 test-uvloop: OLD := uvloop-0.22.1
+test-uvloop: TESTS := tests/aio tests/interop
 test-uvloop: $(VENV)/.installed-test ## The tests of the asyncio adapter on an older uvloop
 	@test -d build/$(OLD) || $(PIP) --no-deps --target build/$(OLD) $(subst -,==,$(OLD))
 	@PYTHONPATH=build/$(OLD) $(BIN)/python -c "import uvloop; assert uvloop.__version__ == '0.22.1'"
-	@PYTHONPATH=build/$(OLD) $(BIN)/python -m pytest -n auto -q tests/aio tests/interop $(ARGS)
+	@PYTHONPATH=build/$(OLD) $(PYTEST) -n $(WORKERS) --dist worksteal $(TESTS) $(ARGS)
 
 # Every allocation is malloc's here, so that each buffer has a fence around it; what Python itself
 # leaks at its end is not the question.
@@ -50,7 +59,7 @@ sanitize: $(VENV)/.installed-test ## Run the kernels' tests with ASan and UBSan 
 	@LD_PRELOAD=$$(gcc -print-file-name=libasan.so) PYTHONMALLOC=malloc FASTERAPI_IMPL=c \
 		ASAN_OPTIONS=detect_leaks=0:log_path=build/sanitize/report \
 		UBSAN_OPTIONS=print_stacktrace=1:log_path=build/sanitize/report \
-		$(BIN)/python -m pytest -n auto -q -o pythonpath=build/sanitize tests/speedups $(ARGS) \
+		$(PYTEST) -n $(CORES) --dist worksteal -o pythonpath=build/sanitize tests/speedups $(ARGS) \
 		|| { cat build/sanitize/report* 2>/dev/null; exit 1; }
 
 lint: $(VENV)/.installed-dev ## Check style and layout with ruff
@@ -63,10 +72,10 @@ types: $(VENV)/.installed-dev ## Check types with mypy, strict
 	@$(BIN)/mypy $(ARGS)
 
 coverage: $(VENV)/.installed-test ## Hold fasterapi/protocol at 100 % branch coverage by its own tests
-	@$(BIN)/python -m pytest -n auto -q tests/protocol --cov=fasterapi.protocol $(ARGS)
+	@$(PYTEST) -n $(CORES) --dist worksteal tests/protocol --cov=fasterapi.protocol $(ARGS)
 
-# Two processes run the cases: most of the time is theirs.
-conformance: PROCESSES ?= 2
+# So many processes run the cases, a case each: most of the time is theirs.
+conformance: PROCESSES ?= $(WORKERS)
 # PURE_ARGS=--no-deflate saves the time of the compressed ones on the kernels in Python.
 conformance: $(VENV)/.installed-test ## Run the Autobahn cases, graded strictly, on both backends
 	@echo "kernels in Python"
