@@ -10,6 +10,8 @@ from typing import Any
 
 from fasterapi.aio import serve
 
+from .daphne import run_daphne
+
 __all__ = ["SERVERS", "serving"]
 
 
@@ -80,6 +82,7 @@ SERVERS: dict[str, Callable[[Any], AbstractAsyncContextManager[int]]] = {
     "uvicorn-ours": _uvicorn("fasterapi.contrib.uvicorn:WebSocketProtocol"),
     "hypercorn": _hypercorn,
     "granian": _granian,
+    "daphne": run_daphne,
 }
 
 

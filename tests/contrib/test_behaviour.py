@@ -1,6 +1,7 @@
-"""One app behaves the same on our server, uvicorn, hypercorn and granian: the same checks for all.
+"""One app behaves the same on our server and under uvicorn, hypercorn, granian and daphne.
 
-The clients are websockets and aiohttp.
+The checks are the same for all; what a server cannot do is said where it is checked. The clients
+are websockets and aiohttp.
 """
 
 from __future__ import annotations
@@ -62,6 +63,11 @@ async def closing(url: str, *messages: str | bytes, **options: Any) -> tuple[lis
         return received, ws.close_code, ws.close_reason or ""
 
 
+def sent_by(server: str, code: int) -> int:
+    """Give the close code that comes of ours: daphne's sends none of 1001 to 2999."""
+    return code + 3000 if server == "daphne" else code
+
+
 async def refusal(url: str, **options: Any) -> tuple[int, bytes, Any]:
     with pytest.raises(websockets.InvalidStatus) as caught:
         await connect(url, **options)
@@ -80,6 +86,8 @@ def test_messages(server: str, kind: str) -> None:
         async with connect(url, subprotocols=["one", "two"], max_size=None) as ws:  # type: ignore[list-item]
             assert ws.subprotocol == "two"
             for message in ("", "ä", b"\0\xff", "x" * 300_000):
+                if not message and server == "daphne":  # which sends none that is empty
+                    continue
                 await ws.send(message)
                 assert await ws.recv() == message
             await ws.send("where")
@@ -88,7 +96,7 @@ def test_messages(server: str, kind: str) -> None:
                 await ws.send(str(number))
             assert [await ws.recv() for _ in range(200)] == [str(n) for n in range(200)]
 
-    assert run(server, check).state.seen[0] == "start"
+    run(server, check)
 
 
 @SERVED
@@ -96,7 +104,7 @@ def test_json(server: str) -> None:
     async def check(at: str, app: App) -> None:
         received, code, _ = await closing(f"ws://{at}/json", '{"a": 1}', "{")
         assert json.loads(received[0]) == {"got": {"a": 1}}
-        assert code == 1007
+        assert code == sent_by(server, 1007)
 
     run(server, check)
 
@@ -104,7 +112,8 @@ def test_json(server: str) -> None:
 @SERVED
 def test_the_handler_closes(server: str) -> None:
     async def check(at: str, app: App) -> None:
-        assert await closing(f"ws://{at}/close") == (["last"], 4002, "enough")
+        reason = "" if server == "daphne" else "enough"  # which sends none
+        assert await closing(f"ws://{at}/close") == (["last"], 4002, reason)
 
     run(server, check)
 
@@ -112,7 +121,7 @@ def test_the_handler_closes(server: str) -> None:
 @SERVED
 def test_the_handler_crashes(server: str, caplog: pytest.LogCaptureFixture) -> None:
     async def check(at: str, app: App) -> None:
-        assert await closing(f"ws://{at}/crash", "hello") == ([], 1011, "")
+        assert await closing(f"ws://{at}/crash", "hello") == ([], sent_by(server, 1011), "")
 
     with caplog.at_level(logging.ERROR, "fasterapi.server"):
         run(server, check)
@@ -125,22 +134,22 @@ def test_the_handler_crashes(server: str, caplog: pytest.LogCaptureFixture) -> N
 def test_a_message_over_the_limit(server: str) -> None:
     async def check(at: str, app: App) -> None:
         _, code, _ = await closing(f"ws://{at}/echo/a?x=1", "x" * (1 << 20) + "x")
-        assert code == 1009
+        assert code == (1006 if server == "daphne" else 1009)  # it has this limit itself
 
     run(server, check)
 
 
 @SERVED
 def test_the_client_closes(server: str) -> None:
-    """hypercorn does not tell which code a client has sent, and granian not why."""
+    """hypercorn does not tell which code a client has sent, and granian and daphne not why."""
 
     async def check(at: str, app: App) -> None:
         async with connect(f"ws://{at}/closed") as ws:
             assert await ws.recv() == "open"
             await ws.close(4001, "bye")
-        await until(lambda: len(app.state.seen) > 1)
-        told = {"hypercorn": (1006, ""), "granian": (4001, "")}.get(server, (4001, "bye"))
-        assert app.state.seen[1] == told
+        unexplained = {"hypercorn": (1006, ""), "granian": (4001, ""), "daphne": (4001, "")}
+        told = unexplained.get(server, (4001, "bye"))
+        await until(lambda: told in app.state.seen)
 
     run(server, check)
 
@@ -163,9 +172,12 @@ def test_a_client_that_leaves_ends_the_handler(server: str, path: str, how: str)
 def test_refusals(server: str) -> None:
     async def check(at: str, app: App) -> None:
         status, body, headers = await refusal(f"ws://{at}/reject")
-        assert (status, body, headers["x-why"]) == (402, b"pay", "money")
-        assert (await refusal(f"ws://{at}/forbidden"))[0:2] == (403, b"not you\n")
-        assert (await refusal(f"ws://{at}/nowhere"))[0] == 404
+        if server == "daphne":  # which refuses with nothing but 403
+            assert (status, (await refusal(f"ws://{at}/nowhere"))[0]) == (403, 403)
+        else:
+            assert (status, body, headers["x-why"]) == (402, b"pay", "money")
+            assert (await refusal(f"ws://{at}/forbidden"))[0:2] == (403, b"not you\n")
+            assert (await refusal(f"ws://{at}/nowhere"))[0] == 404
         assert (await refusal(f"ws://{at}/close", origin="http://evil.example"))[0] == 403
         async with connect(f"ws://{at}/close", origin=f"http://{at}"):  # type: ignore[arg-type]
             pass
@@ -295,7 +307,7 @@ def test_plain_routes(server: str) -> None:
     run(server, check)
 
 
-@SERVED
+@pytest.mark.parametrize("server", [name for name in SERVERS if name != "daphne"])  # it has none
 def test_the_lifespan(server: str) -> None:
     async def check(at: str, app: App) -> None:
         assert app.state.seen == ["start"]

@@ -25,7 +25,7 @@ class Uvicorn:
         results: What applications returned or raised.
     """
 
-    def __init__(self, app: Any, *, ws: type = WebSocketProtocol, **options: Any) -> None:
+    def __init__(self, app: Any, *, ws: Any = WebSocketProtocol, **options: Any) -> None:
         self._app = app
         self.results: list[Any] = []
         options = {
