@@ -199,13 +199,28 @@ def test_on_a_terminal(url: str) -> None:
     terminal.type("/ping\n")
     terminal.wait_for("* pong after ")
     terminal.type("/hex xy\n/nonsense\n")
-    terminal.wait_for("* non-hexadecimal number")
+    terminal.wait_for("* /hex takes pairs of hexadecimal digits")
     terminal.wait_for("* no command /nonsense")
     terminal.type("\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\n")  # the history, back to the first line
     terminal.wait_for("< hello")
     terminal.type("/close 4321 why not\n")
     terminal.wait_for("* closed: 4321 why not")
     assert terminal.end() == 1
+
+
+def test_a_prompt_is_written_once(url: str) -> None:
+    # From a bug: a message that came while the next prompt was being written brought another one.
+    terminal = Terminal(url)
+    terminal.wait_for("> ")
+    for number in range(10):
+        terminal.type(f"message {number}\n")
+        terminal.wait_for(f"< message {number}\r\n")
+    terminal.type("/close\n")
+    end = time.monotonic() + 20
+    while "* closed" not in terminal.seen and time.monotonic() < end:
+        terminal.seen += os.read(terminal.fd, 4096).decode()
+    assert "> > " not in terminal.seen
+    assert terminal.end() == 0
 
 
 def test_the_end_of_the_input_closes(url: str) -> None:

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -24,10 +24,10 @@ from ..sync.client import Connecting
 from ..sync.websocket import SyncWebSocket
 from .client import add_route, positive, put, route, seconds
 from .command import Refusal, formatted
+from .screen import PROMPT, Screen, hexadecimal
 
 __all__ = ["add_connect", "talk"]
 
-_PROMPT = "> "
 _EPILOG = """\
 examples:
   fasterapi connect ws://localhost:8000/ws
@@ -85,7 +85,7 @@ def talk(arguments: argparse.Namespace) -> int:
         Refusal: If it can't be opened, or the arguments don't fit together.
         KeyboardInterrupt: At Ctrl+C.
     """
-    screen = _Screen(arguments.lines is None and sys.stdin.isatty())
+    screen = Screen(arguments.lines is None and sys.stdin.isatty())
     options = route(arguments)
     options |= {"subprotocols": arguments.subprotocols, "origin": arguments.origin}
     if arguments.no_compression:
@@ -111,59 +111,12 @@ class _Over(Exception):
     """The connection has ended while the main thread waited for a line."""
 
 
-class _Screen:
-    """Where messages and notes are shown, by several threads.
-
-    Args:
-        interactive: Whether somebody types meanwhile.
-
-    Attributes:
-        interactive: As given.
-        typing: Whether a line is being typed, which what is shown must not tear.
-        broken: Whether nobody reads stdout any more.
-    """
-
-    def __init__(self, interactive: bool) -> None:
-        self.interactive = interactive
-        self.typing = False
-        self.broken = False
-        self._lock = threading.Lock()
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows only ASCII
-
-    def message(self, message: str | bytes) -> None:
-        """Show a message that came."""
-        text = (
-            printable(message).replace("\t", "\\t") if isinstance(message, str) else _hex(message)
-        )
-        with self._lock:
-            if self.interactive:
-                self._above(f"< {text}")
-            elif not put(f"{text}\n"):
-                self.broken = True
-
-    def note(self, text: str) -> None:
-        """Tell what else has happened."""
-        with self._lock:
-            if self.interactive:
-                self._above(f"* {text}")
-            else:
-                print(f"fasterapi: {text}", file=sys.stderr, flush=True)
-
-    def _above(self, line: str) -> None:
-        """Write a line above the one that is being typed, and that one again."""
-        if not self.typing:
-            put(f"{line}\n")
-            return
-        put(f"\r\x1b[K{line}\n{_PROMPT}{_typed()}")
-
-
 class _Shown(SyncWebSocket):
     """A WebSocket that tells of pings and pongs."""
 
     __slots__ = ()
 
-    screen: ClassVar[_Screen]
+    screen: ClassVar[Screen]
 
     def _dispatch(self, events: list[Event]) -> None:
         super()._dispatch(events)
@@ -179,7 +132,7 @@ class _Shown(SyncWebSocket):
 class _Connecting(Connecting):
     """Opens a WebSocket that is shown."""
 
-    def __init__(self, url: str, options: Any, screen: _Screen) -> None:
+    def __init__(self, url: str, options: Any, screen: Screen) -> None:
         super().__init__(url, options)
         self.kind = type("_ShownHere", (_Shown,), {"__slots__": (), "screen": screen})
 
@@ -188,7 +141,7 @@ class _Talk:
     """One WebSocket: a thread receives, one pings, and the main thread reads what to send."""
 
     def __init__(
-        self, websocket: SyncWebSocket, screen: _Screen, arguments: argparse.Namespace
+        self, websocket: SyncWebSocket, screen: Screen, arguments: argparse.Namespace
     ) -> None:
         self._websocket = websocket
         self._screen = screen
@@ -250,17 +203,13 @@ class _Talk:
         if not self._screen.interactive:
             yield from (line.removesuffix("\n") for line in sys.stdin)
             return
-        with suppress(ImportError):
-            import readline  # noqa: F401  # it gives input() editing and history
         while not self._over.is_set():
-            self._screen.typing = True
-            try:
-                line = input(_PROMPT)
-            except EOFError:
-                put("\n")
-                return
-            finally:
-                self._screen.typing = False
+            with self._screen.line():
+                try:
+                    line = input(PROMPT)
+                except EOFError:
+                    put("\n")
+                    return
             yield line
 
     def _command(self, line: str) -> None:
@@ -269,7 +218,7 @@ class _Talk:
             if name == "ping":
                 self._ping(rest or None)
             elif name == "hex":
-                self._websocket.send(bytes.fromhex(rest))
+                self._websocket.send(_bytes(rest))
             elif name == "close":
                 code, _, reason = rest.partition(" ")
                 self._websocket.close(int(code or 1000), reason)
@@ -318,19 +267,15 @@ class _Talk:
             self._over.wait(max(0.01, left))
 
 
-def _hex(data: bytes) -> str:
-    return f"0x{data.hex()}"
+def _bytes(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise ValueError("/hex takes pairs of hexadecimal digits, such as /hex 00ff") from None
 
 
 def _payload(payload: bytes) -> str:
     if not payload:
         return ""
     text = payload.decode("latin-1")
-    return f": {text}" if text.isascii() and text.isprintable() else f": {_hex(payload)}"
-
-
-def _typed() -> str:
-    """Give what of a line has been typed so far, as far as that is known."""
-    module: Any = sys.modules.get("readline")
-    get: Callable[[], str] | None = getattr(module, "get_line_buffer", None)
-    return get() if get is not None else ""
+    return f": {text}" if text.isascii() and text.isprintable() else f": {hexadecimal(payload)}"
