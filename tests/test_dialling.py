@@ -327,6 +327,17 @@ def test_a_proxy_that_wants_a_password(dial: Dial) -> None:
         assert caught.value.status == 407
 
 
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+def test_a_proxy_that_nobody_runs(dial: Dial, scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with pytest.raises(
+        OSError, match=rf"(?i)(reach the|connect to) proxy .*127\.0\.0\.1:{port}"
+    ) as raised:
+        dial("ws://example.com/", proxy=f"{scheme}://127.0.0.1:{port}")
+    assert raised.value.errno == errno.ECONNREFUSED
+
+
 def test_plain_http_is_forwarded(dial: Dial) -> None:
     script = Script(REFUSAL)
     with listening(script) as proxy:

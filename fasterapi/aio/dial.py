@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..http.h1_client import Excerpt, ResponseReader
 from ..http.opening import Opening
 from ..http.proxy import Proxy, check_tunnel, connect_request
-from ..http.route import Route, socks_failed, timeout_text
+from ..http.route import Route, proxy_unreachable, socks_failed, timeout_text
 from ..limits import DEFAULT_LIMITS, REFUSAL_TIMEOUT, Limits
 from ..protocol.uri import URI
 from ..sync.dial import default_context
@@ -211,7 +211,12 @@ class Dialler:
         tls: dict[str, Any] = {}
         if proxy.secure:
             tls = {"ssl": self._default_context(), "server_hostname": proxy.host}
-        link = await self._connect(proxy.host, proxy.port, **tls)
+        try:
+            link = await self._connect(proxy.host, proxy.port, **tls)
+        except ssl.SSLError:
+            raise
+        except OSError as error:
+            raise proxy_unreachable(proxy, error) from error
         if uri.scheme == "http":
             link.proxy = proxy
             return link

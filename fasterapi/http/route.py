@@ -15,7 +15,7 @@ from ..protocol.reconnect import Reconnect
 from ..protocol.uri import URI
 from .proxy import Proxy, pick_proxy
 
-__all__ = ["SOCKS_NEEDS", "Route", "socks_failed", "timeout_text"]
+__all__ = ["SOCKS_NEEDS", "Route", "proxy_unreachable", "socks_failed", "timeout_text"]
 
 SOCKS_NEEDS = "a SOCKS proxy needs python-socks: pip install 'fasterapi[socks]'"
 
@@ -109,6 +109,15 @@ def timeout_text(uri: URI, seconds: float, waiting_for: str) -> str:
         f"no connection to {uri} within {seconds:g} s: still waiting for {waiting_for}; "
         "see open_timeout"
     )
+
+
+def proxy_unreachable(proxy: Proxy, error: OSError) -> OSError:
+    """Say that it is the proxy that can't be connected to, with an error of the same number."""
+    text = f"can't reach the proxy {proxy}: {error.strerror or error}"
+    if error.errno is not None:
+        return OSError(error.errno, text)  # of the class that belongs to the number
+    # A deadline of ours is told with what was waited for.
+    return error if isinstance(error, TimeoutError) else OSError(text)
 
 
 def socks_failed(proxy: Proxy, uri: URI, error: Exception) -> ProxyError:

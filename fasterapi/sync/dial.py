@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from ..http.h1_client import Excerpt, ResponseReader
 from ..http.opening import Opening
 from ..http.proxy import Proxy, check_tunnel, connect_request
-from ..http.route import Route, timeout_text
+from ..http.route import Route, proxy_unreachable, timeout_text
 from ..limits import DEFAULT_LIMITS, REFUSAL_TIMEOUT, Limits
 from ..protocol.uri import URI
 from .errand import Errand
@@ -267,7 +267,10 @@ class Dialler:
 
     def _dial_proxy(self, uri: URI, proxy: Proxy) -> Link:
         self._waiting_for = f"the proxy {proxy}"
-        link = self._link(self._tcp(proxy.host, proxy.port))
+        try:
+            link = self._link(self._tcp(proxy.host, proxy.port))
+        except OSError as error:
+            raise proxy_unreachable(proxy, error) from error
         try:
             if proxy.secure:
                 link.start_tls(self._default_context(), proxy.host)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from fasterapi.http.proxy import parse_proxy
-from fasterapi.http.route import Route, socks_failed, timeout_text
+from fasterapi.http.route import Route, proxy_unreachable, socks_failed, timeout_text
 from fasterapi.protocol.uri import parse_uri
 
 PLAIN, TLS = parse_uri("ws://a/"), parse_uri("wss://a/")
@@ -50,3 +52,14 @@ def test_messages_say_what_was_waited_for() -> None:
     assert "to ws://a/ within 2.5 s: still waiting for the server's answer" in text
     error = socks_failed(parse_proxy("socks5://u:secret@p"), PLAIN, ValueError("no"))
     assert str(error) == "the proxy socks5://p:1080 does not connect to a:80: no"
+
+
+def test_a_proxy_that_can_t_be_reached_is_named() -> None:
+    proxy = parse_proxy("http://user:secret@p:8080")
+    told = proxy_unreachable(proxy, ConnectionRefusedError(errno.ECONNREFUSED, "refused"))
+    assert isinstance(told, ConnectionRefusedError)
+    assert told.strerror == "can't reach the proxy http://p:8080: refused"
+    several = proxy_unreachable(proxy, OSError("one refused; another too"))
+    assert str(several) == "can't reach the proxy http://p:8080: one refused; another too"
+    deadline = TimeoutError("the time is over")
+    assert proxy_unreachable(proxy, deadline) is deadline
