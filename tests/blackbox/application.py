@@ -114,17 +114,19 @@ app.websocket("/allow-list", origins=["http://good.test"])(echo)
 @app.websocket("/busy")
 async def busy(ws: WebSocket) -> None:
     """Take a message now and then, and leave soon."""
+    pause = float(ws.request.query.get("pause", "0.3"))
     for _ in range(4):
         await ws.receive()
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(pause)
 
 
 @app.websocket("/def/busy")
 def busy_in_thread(ws: SyncWebSocket) -> None:
     """Take a message now and then, and leave soon."""
+    pause = float(ws.request.query.get("pause", "0.3"))
     for _ in range(4):
         ws.receive()
-        time.sleep(0.3)
+        time.sleep(pause)
 
 
 @app.websocket("/asleep")

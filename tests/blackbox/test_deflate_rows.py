@@ -134,7 +134,7 @@ def test_row_43_a_bomb(echo: Echo, pieces: int) -> None:
 def test_row_43_many_bombs_in_a_read(echo: Echo) -> None:
     """Each is within the limit; 100 MiB of them arrive before the handler takes the second."""
     data = frame(BINARY, deflate(bytes(MIB)), rsv=COMPRESSED) * 100
-    with echo.site.grows_less_than(24 * MIB), compressed(echo, "/busy") as peer:
+    with echo.site.grows_less_than(24 * MIB), compressed(echo, "/busy?pause=0.1") as peer:
         peer.send(data)
         assert peer.read_close()[0] == 1000
 

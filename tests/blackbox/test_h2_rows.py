@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Self
 
 import pytest
@@ -330,7 +331,10 @@ def test_a_message_in_small_pieces_and_the_end(site: ServerProcess, prefix: str)
 
 
 def test_the_preface_and_nothing_else(site: ServerProcess) -> None:
-    for beginning in (b"", PREFACE[:10], PREFACE, PREFACE + raw(SETTINGS)):
-        with site.connect() as peer:
+    with ExitStack() as stack:
+        peers = [stack.enter_context(site.connect()) for _ in range(4)]
+        beginnings = (b"", PREFACE[:10], PREFACE, PREFACE + raw(SETTINGS))
+        for peer, beginning in zip(peers, beginnings, strict=True):
             peer.send(beginning)
+        for peer in peers:
             peer.read_all()

@@ -20,7 +20,7 @@ COMMANDS = {
     "granian": ["granian", "--interface", "asgi", "--port", "{port}"],
 }
 if sys.version_info < (3, 12):  # later, it waits for its connections before it closes them
-    COMMANDS["hypercorn"] = ["hypercorn", "--bind", "127.0.0.1:{port}"]
+    COMMANDS["hypercorn"] = ["hypercorn", "--graceful-timeout", "1", "--bind", "127.0.0.1:{port}"]
 
 
 @pytest.mark.parametrize("server", COMMANDS)
