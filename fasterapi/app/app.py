@@ -301,6 +301,11 @@ class App:
         """Run the app's start-up, and its shutdown; for adapters."""
         return self._lifespans.entered()
 
+    @property
+    def lifespan_missed(self) -> bool:
+        """Whether the app has a lifespan that nobody has ever entered; for adapters."""
+        return self._lifespans.missed
+
     def check_sync_lifespan(self) -> None:
         """Refuse a lifespan that needs an event loop, as far as that can be told from outside.
 

@@ -45,6 +45,12 @@ class Lifespans:
             raise TypeError(f"decorate {lifespan.__name__} with contextlib.{kind}contextmanager")
         # Each with the app that it is of: another one may have taken it over.
         self._entries: list[tuple[App, Lifespan]] = [] if lifespan is None else [(app, lifespan)]
+        self._entered = False
+
+    @property
+    def missed(self) -> bool:
+        """Whether there are some that nobody has ever entered."""
+        return bool(self._entries) and not self._entered
 
     def take_over(self, others: Lifespans) -> None:
         """Add those of another app that are not here yet; each is given its own app."""
@@ -53,6 +59,7 @@ class Lifespans:
     @asynccontextmanager
     async def entered(self) -> AsyncIterator[None]:
         """Start up, and shut down, in an event loop."""
+        self._entered = True
         async with AsyncExitStack() as stack:
             for app, lifespan in list(self._entries):
                 context = lifespan(app)
@@ -79,6 +86,7 @@ class Lifespans:
         Raises:
             TypeError: If one of them is async.
         """
+        self._entered = True
         with ExitStack() as stack:
             for app, lifespan in list(self._entries):
                 context = lifespan(app)

@@ -54,7 +54,10 @@ async def serve(app: App, scope: Scope, receive: Receive, send: Send) -> None:
     if kind == "lifespan":
         await _live(app, receive, send)
     elif kind in ("http", "websocket"):
-        await ASGIHost.of(app).answer(scope, receive, send)
+        host = ASGIHost.of(app)
+        if not host.checked:
+            host.check_lifespan()
+        await host.answer(scope, receive, send)
     else:
         raise RuntimeError(f"not a scope that an App answers: {kind!r}")
 
@@ -64,10 +67,14 @@ class ASGIHost(AppHost):
 
     Args:
         app: The application.
+
+    Attributes:
+        checked: Whether somebody has looked if the app's start-up was run.
     """
 
     def __init__(self, app: App) -> None:
         super().__init__(app, access_log=False)  # that is the server's
+        self.checked = False
         self._ends: dict[Call, asyncio.Future[None]] = {}
         self._routes: dict[int, Route] = {}
 
@@ -83,6 +90,16 @@ class ASGIHost(AppHost):
         return host
 
     signals: StopSignals
+
+    def check_lifespan(self) -> None:
+        """Warn, once, if requests come to an app that nobody has started."""
+        self.checked = True
+        if self.app.lifespan_missed:
+            log.warning(
+                "an App with a lifespan serves requests, and nobody has started it: what it is "
+                "mounted in has to enter app.lifespan_context() in its own lifespan; under daphne, "
+                "which has none, whoever runs it does"
+            )
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, and return when its handler has ended."""

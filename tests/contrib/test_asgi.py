@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -237,6 +237,28 @@ def test_a_handler_that_is_behind_is_not_asked_for_more() -> None:
 
 
 # ------------------------------------------------------------------- the lifespan, and the stop
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_requests_to_an_app_that_nobody_has_started(
+    started: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    @asynccontextmanager
+    async def lifespan(app: App) -> AsyncIterator[None]:
+        yield
+
+    app = App(lifespan=lifespan)
+
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            if started:
+                await stack.enter_async_context(app.lifespan_context())
+            for _ in range(2):
+                await Server(app, scope("http", "/"), REQUEST).end()
+
+    asyncio.run(main())
+    told = [record for record in caplog.records if "app.lifespan_context()" in record.message]
+    assert len(told) == (0 if started else 1)
 
 
 @pytest.mark.parametrize("phase", ["startup", "shutdown"])
