@@ -32,6 +32,16 @@ def test_a_view_of_flask() -> None:
     assert response.data == b'data: {"n":0}\n\ndata: {"n":1}\n\n'
 
 
+def test_a_view_of_django() -> None:
+    from .django_app import application, closed
+
+    response = Client(application).get("/events?count=2")
+    assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert response.headers["x-name"] == "value"
+    assert response.data == b"id: 0\ndata: 0\n\nid: 1\ndata: 1\n\n"
+    assert closed == ["closed"]
+
+
 def test_a_response_class() -> None:
     """werkzeug's takes what Django's ``StreamingHttpResponse`` takes."""
     headers = {"X-Name": "value", "Content-Type": "text/event-stream"}
