@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import re
+import socket
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +17,11 @@ from fasterapi import SyncWebSocket, WebSocket
 from fasterapi.aio import client as aio_client
 from fasterapi.http.event_stream import EventStreamBase
 from fasterapi.http.websocket_request import ConnectOptions
+from fasterapi.protocol import Role, WebSocketConnection, accept_key
+from fasterapi.protocol.events import Event, Pong
 from fasterapi.sync import client as sync_client
+
+from .relays import listening, read_head
 
 # What only one of the two can have, and why.
 ONLY_AIO = {
@@ -78,3 +86,41 @@ def test_every_option_of_connect_is_documented_and_named() -> None:
     for option in ConnectOptions.__annotations__:
         assert f"{option}" in documented
         assert f"``{option}``" in named
+
+
+def receive_blocking(url: str) -> Any:
+    with fasterapi.sync.connect(url, proxy=None) as ws:
+        return ws.receive()
+
+
+def receive_awaiting(url: str) -> Any:
+    async def receive() -> Any:
+        async with fasterapi.connect(url, proxy=None) as ws:
+            return await ws.receive()
+
+    return asyncio.run(receive())
+
+
+@pytest.mark.parametrize("receive", [receive_blocking, receive_awaiting])
+def test_a_ping_behind_the_handshake_is_answered_at_once(receive: Callable[[str], Any]) -> None:
+    heard: list[Event] = []
+
+    def serve(sock: socket.socket) -> None:
+        key = re.search(rb"sec-websocket-key: (\S+)", read_head(sock), re.IGNORECASE)
+        assert key
+        server = WebSocketConnection(Role.SERVER)
+        server.ping(b"there?")
+        response = (
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Accept: {accept_key(key[1].decode())}\r\n\r\n"
+        )
+        sock.sendall(response.encode() + server.data_to_send())
+        heard.extend(server.receive_data(sock.recv(65536)))
+        server.send_text("that was the answer")
+        server.close()
+        sock.sendall(server.data_to_send())
+        sock.recv(65536)
+
+    with listening(serve) as port:
+        assert receive(f"ws://127.0.0.1:{port}/") == "that was the answer"
+    assert heard == [Pong(b"there?")]

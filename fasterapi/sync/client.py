@@ -105,6 +105,7 @@ class Connecting:
 
         websocket = self.kind(stream=stream, attach=watch, clock=time.monotonic, **session)
         websocket._attach(reader.take_rest())
+        websocket.write_out()  # the answer to what came behind the response
         return websocket
 
     def _leave(
