@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ..aio.carrier import WebSocketProtocol
 from ..aio.websocket import WebSocket
 from ..errors import ConnectionClosed, LocalProtocolError
 from ..protocol.handshake import ServerHandshake
@@ -130,12 +129,21 @@ class Conversation:
         if not self._connected:
             self._connected = True
             return {"type": "websocket.connect"}
-        while session._undecided:
-            await self._decision()
-        try:
-            message = await session.receive()
-        except ConnectionClosed:
-            return self._disconnect()
+        message = None
+        if session._connection is None:
+            while session._undecided:
+                await self._decision()
+        elif not session._inbox.items and not session._ending:
+            # There is nothing to take: wait as ``receive`` does, with one coroutine less to resume.
+            session._answering = False
+            message = await session._arrival()
+            session._waiter = None
+            session._answering = message is not None
+        if message is None:
+            try:
+                message = await session.receive()
+            except ConnectionClosed:
+                return self._disconnect()
         if isinstance(message, str):
             return {"type": "websocket.receive", "text": message}
         return {"type": "websocket.receive", "bytes": message}
@@ -148,23 +156,14 @@ class Conversation:
             RuntimeError: If the event is none that can be sent now.
             LocalProtocolError: If it holds what can't be sent.
         """
-        channel = self.session._channel
+        session = self.session
+        channel = session._channel
         if channel is None:
             await self._answer(event)
             return
-        kind = event["type"]
-        if kind == "websocket.send":
-            await self._send(channel, event)
-        elif kind == "websocket.close":
+        if event["type"] != "websocket.send":
             self._close(event)
-        else:
-            raise RuntimeError(
-                f"the WebSocket is accepted: expected 'websocket.send' or 'websocket.close', "
-                f"not {kind!r}"
-            )
-
-    async def _send(self, channel: WebSocketProtocol, event: Mapping[str, Any]) -> None:
-        session = self.session
+            return
         message = event.get("text") if event.get("bytes") is None else event["bytes"]
         if message is None:
             raise LocalProtocolError("'websocket.send' needs text or bytes")
@@ -182,6 +181,11 @@ class Conversation:
                 raise self._gone
 
     def _close(self, event: Mapping[str, Any]) -> None:
+        if event["type"] != "websocket.close":
+            raise RuntimeError(
+                f"the WebSocket is accepted: expected 'websocket.send' or 'websocket.close', "
+                f"not {event['type']!r}"
+            )
         if self.session._local_close is not None:
             raise RuntimeError("'websocket.close' after 'websocket.close'")
         code, reason = event.get("code"), event.get("reason")
