@@ -38,6 +38,12 @@ def mortal() -> Iterator[Server]:
         yield server
 
 
+def front(page: Page) -> Page:
+    """Have a page in front of the others: behind them a click waits for a frame a second."""
+    page.bring_to_front()
+    return page
+
+
 def state(page: Page, name: str, wanted: str) -> None:
     expect(page.get_by_test_id(f"{name}-state")).to_have_attribute("data-state", wanted)
 
@@ -101,9 +107,9 @@ def test_two_pages_share_the_counter(demo: Server, visit: Visit) -> None:
     first, second = visit(f"{demo.url}/websocket"), visit(f"{demo.url}/websocket")
     for page in (first, second):
         connect(page, "counter")
-    first.get_by_test_id("counter-reset").click()
+    front(first).get_by_test_id("counter-reset").click()
     first.get_by_test_id("counter-increment").click()
-    second.get_by_test_id("counter-increment").click()
+    front(second).get_by_test_id("counter-increment").click()
     for page in (first, second):
         expect(page.get_by_test_id("counter-value")).to_have_text("2")
 
@@ -167,17 +173,17 @@ def test_a_room_hears_what_is_said_in_it_and_no_other(demo: Server, visit: Visit
     ann, bob, eve = (visit(f"{demo.url}/chat#{room}") for room in ("garden", "garden", "cellar"))
     for page in (ann, bob, eve):
         state(page, "chat", "open")
-    ann.get_by_test_id("chat-input").fill("anybody here?")
+    front(ann).get_by_test_id("chat-input").fill("anybody here?")
     ann.get_by_test_id("chat-send").click()
     expect(bob.get_by_test_id("chat-log")).to_contain_text("anybody here?")
-    eve.get_by_test_id("chat-input").fill("only me")
+    front(eve).get_by_test_id("chat-input").fill("only me")
     eve.get_by_test_id("chat-send").click()
     expect(eve.get_by_test_id("chat-log")).to_contain_text("only me")
     expect(eve.get_by_test_id("chat-log")).not_to_contain_text("anybody here?")
 
 
 def sit(page: Page, nickname: str) -> None:
-    page.get_by_test_id("chat-nickname").fill(nickname)
+    front(page).get_by_test_id("chat-nickname").fill(nickname)
     page.get_by_test_id("chat-nickname").press("Enter")
     expect(page.get_by_test_id("chat-people")).to_contain_text(nickname)
 
@@ -192,7 +198,7 @@ def test_a_room_shows_who_is_there_who_writes_and_what_was_said(demo: Server, vi
     sit(bob, "Bob")
     expect(ada.get_by_test_id("chat-log").get_by_text("Bob has joined")).to_have_count(1)
     expect(ada.get_by_test_id("chat-people").locator("li")).to_have_text(["Ada", "Bob"])
-    ada.get_by_test_id("chat-input").press_sequentially("sec")
+    front(ada).get_by_test_id("chat-input").press_sequentially("sec")
     expect(bob.get_by_test_id("chat-typing")).to_have_text("Ada is writing…")
     ada.close()
     expect(bob.get_by_test_id("chat-log")).to_contain_text("Ada has left")
@@ -215,10 +221,10 @@ def test_a_change_of_rooms_is_one_of_company(demo: Server, visit: Visit) -> None
 def test_the_chat_and_the_front_page_come_back_after_the_server_was_killed(
     mortal: Server, visit: Visit
 ) -> None:
-    front = visit(mortal.url, refusals=True)
+    home = visit(mortal.url, refusals=True)
     chat = visit(f"{mortal.url}/chat#tower", refusals=True)
     sit(chat, "Dan")
-    places = [(front, "clock"), (front, "echo"), (chat, "chat")]
+    places = [(home, "clock"), (home, "echo"), (chat, "chat")]
     for page, name in places:
         state(page, name, "open")
     mortal.kill()
