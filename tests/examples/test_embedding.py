@@ -15,7 +15,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from conformance.run import differences, read_golden, run_cases, select
+from conformance import run
+from conformance.run import read_golden, select
 from tests.blackbox.peer import HANDSHAKE
 from tests.protocol.wire import BINARY, frame
 
@@ -141,7 +142,12 @@ def test_a_message_that_came_with_the_handshake(address: str) -> None:
 def test_it_conforms(address: str) -> None:
     golden = select(read_golden(), CASES)
     assert len(golden) > 80
-    found = run_cases(address, CASES, parallel=8)  # six of them wait for a second
-    wanted = {case: verdict for case, verdict in golden.items() if case in found}
-    assert len(wanted) > 80
-    assert differences(wanted, found) == []
+    # Not in this process: the suite has modules whose names are those of others. Six cases wait for
+    # a second, at once.
+    command = [sys.executable, run.__file__, "--url", address, "--parallel", "8"]
+    result = subprocess.run(
+        [*command, *(f"--cases={case}" for case in CASES)],
+        capture_output=True, text=True, timeout=50, check=False,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"{len(golden)} of {len(golden)} strict ")
