@@ -150,6 +150,11 @@ class PerMessageDeflate:
         if answer is None or answer.client_names_no_bits:
             raise HandshakeError(101, "the server's answer to permessage-deflate makes no sense")
         wish = self.compression
+        if not (wish.context_takeover or answer.server_no_context_takeover):
+            # Who takes that offer says so (section 7.1.1.1); any other answer is to none of ours.
+            raise HandshakeError(
+                101, "the server takes permessage-deflate without server_no_context_takeover"
+            )
         bits: int | None = min(wish.window_bits, answer.client_max_window_bits or _MAX_BITS)
         if bits is not None and bits < _MIN_BITS:
             bits = None  # zlib can't, so nothing that we send is compressed

@@ -90,6 +90,13 @@ def test_an_answer_that_makes_no_sense(answer: tuple[tuple[str, str | None], ...
         PerMessageDeflate().accept(answer)
 
 
+def test_a_server_that_keeps_a_context_it_was_asked_not_to_keep() -> None:
+    factory = PerMessageDeflate(Compression(context_takeover=False))
+    with pytest.raises(HandshakeError, match="without server_no_context_takeover"):
+        factory.accept((("client_no_context_takeover", None),))
+    factory.accept((("server_no_context_takeover", None),))
+
+
 def test_a_client_that_is_asked_for_what_zlib_can_not_do_compresses_nothing() -> None:
     extension = PerMessageDeflate().accept((("client_max_window_bits", "8"),))
     sent = Frame(Opcode.TEXT, b"x" * 1000)
