@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuzzing import event_stream, frames, inflate
+from fuzzing import event_stream, frames, http2, inflate
 
-TARGETS = (event_stream, frames, inflate)
+TARGETS = (event_stream, frames, http2, inflate)
 SEEDS = [(target, seed) for target in TARGETS for seed in sorted(target.CORPUS.iterdir())]
 
 
