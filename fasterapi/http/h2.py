@@ -340,6 +340,8 @@ class HTTP2Connection:
         self._output.queue(goaway(self._last_stream, code))
 
     def _end(self, fault: str) -> None:
+        if self.should_close:
+            return  # the first reason is the reason
         self.fault = fault
         self.should_close = True
         self._output.clear()

@@ -144,6 +144,18 @@ def test_the_last_goaway_names_no_later_stream_than_the_first(fault: bytes) -> N
     assert (link.peer.goaway, link.peer.last_stream) == (1 if fault[3] == 0 else CALM, 1)
 
 
+def test_why_it_had_to_end_is_not_forgotten() -> None:
+    link = Link()
+    stream = link.ask()
+    link.server.shut_down()
+    link.inject(raw(6, 0, 0, bytes(8)) * 1001)
+    assert stream.lost
+    stream.reset()
+    link.server.receive_data(raw(6, 0, 0, bytes(8)) * 1001)
+    assert "max_h2_control_frames" in link.server.fault
+    assert link.server.data_to_send() == b""
+
+
 def test_what_hpack_can_not_read() -> None:
     link = Link()
     link.inject(raw(1, 5, 1, b"\xff\xff\xff\xff\xff\x0f"))
