@@ -243,12 +243,8 @@ class WebSocket(WebSocketSession):
             ConnectionClosed: If nothing can be sent any more.
             LocalProtocolError: If the payload is too long, or of a ping still unanswered.
         """
-        connection = self._sendable()
-        payload = self._next_ping(payload)
         pings = self._pings = self._pings or {}
-        if payload in pings:
-            raise LocalProtocolError("a ping with this payload is still unanswered")
-        connection.ping(payload, now=self._server.clock())
+        payload = self._send_ping(payload, pings, self._server.clock())
         waiter = pings[payload] = self._server.loop.create_future()
         waiter.add_done_callback(partial(self._ping_over, payload))
         self._sent()

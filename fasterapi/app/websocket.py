@@ -8,9 +8,10 @@ wait, and tell the time. Here is no socket, no loop, no lock and no clock.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
-from ..errors import ConnectionClosed, HTTPError, InvalidMessage
+from ..errors import ConnectionClosed, HTTPError, InvalidMessage, LocalProtocolError
 from ..protocol.connection import WebSocketConnection
 from ..protocol.events import Closed, Event, Fragment, Pong
 from ..protocol.prepared import PreparedMessage
@@ -170,12 +171,25 @@ class WebSocketBase(Opening):
         connection = self._connection
         return connection is not None and connection.state is OPEN and not connection.midway
 
-    def _next_ping(self, payload: bytes | str | None) -> bytes:
-        """Make the payload of a ping, unlike any other of this connection's unless it is given."""
+    def _send_ping(
+        self, payload: bytes | str | None, unanswered: Container[bytes], now: float
+    ) -> bytes:
+        """Queue a ping; give its payload, unlike any other of this connection's if it is ``None``.
+
+        Raises:
+            ConnectionClosed: If nothing can be sent any more.
+            LocalProtocolError: If the payload is too long, or of a ping still unanswered.
+        """
+        connection = self._sendable()
         if payload is None:
             self._ping_count += 1
-            return self._ping_count.to_bytes(4, "big")
-        return payload.encode() if isinstance(payload, str) else payload
+            payload = self._ping_count.to_bytes(4, "big")
+        elif isinstance(payload, str):
+            payload = payload.encode()
+        if payload in unanswered:
+            raise LocalProtocolError("a ping with this payload is still unanswered")
+        connection.ping(payload, now=now)
+        return payload
 
     def _data_to_send(self) -> bytes:
         """Give what is to be written; an owed Close only when the handler has answered all."""

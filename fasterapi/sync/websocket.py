@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from ..app.websocket import Received
-from ..errors import ConnectionClosed, LocalProtocolError
+from ..errors import ConnectionClosed
 from ..protocol.events import Fragment
 from ..protocol.headers import HeaderPairs
 from .session import BlockingSession
@@ -225,11 +225,7 @@ class SyncWebSocket(BlockingSession):
         self._ensure_open()
         answered, latency = threading.Event(), list[float]()
         with self._lock:
-            connection = self._sendable()
-            payload = self._next_ping(payload)
-            if payload in self._pings:
-                raise LocalProtocolError("a ping with this payload is still unanswered")
-            connection.ping(payload, now=self._clock())
+            payload = self._send_ping(payload, self._pings, self._clock())
             self._pings[payload] = answered, latency
         self.write_out()
         if not self._await(answered, timeout):

@@ -414,16 +414,21 @@ def test_a_stream_ends_with_its_connection_and_then_its_close_goes_out() -> None
 
 def test_pings_are_counted_and_pongs_reported() -> None:
     session = opened()
-    first, second = session._next_ping(None), session._next_ping(None)
-    assert first != second
-    assert session._next_ping("é") == "é".encode()
-    assert session._next_ping(b"mine") == b"mine"
-    connection = session._sendable()
-    connection.ping(first, now=0.5)
+    first = session._send_ping(None, (), now=0.5)
     session._flush()
     session.sent()
     session.receive()
     assert (session.latency, session.answered) == (0.5, [(first, 0.5)])
+    assert session._send_ping(None, (first,), now=0.5) != first
+    assert session._send_ping("é", (first,), now=0.5) == "é".encode()
+    session._flush()
+    assert [event.payload for event in session.sent()][1:] == ["é".encode()]
+    with pytest.raises(LocalProtocolError, match="still unanswered"):
+        session._send_ping("mine", (b"mine",), now=0.5)
+    with pytest.raises(LocalProtocolError):
+        session._send_ping(bytes(126), (), now=0.5)
+    session._flush()
+    assert session.sent() == []
 
 
 def test_pings_of_the_peer_and_pongs_that_nobody_asked_for_are_no_news() -> None:
