@@ -57,12 +57,15 @@ class Server(ServerBase):
         default_headers: Gives the header fields of every response.
         pool: The threads.
         stopping: Whether the server is shutting down.
+        watcher: Looks after connections, from the start on.
         working: Connections whose threads are at work.
 
     Raises:
         TypeError: If a route needs an event loop.
         ValueError: If there is a key without a certificate, or ``http2`` is true.
     """
+
+    watcher: Watcher
 
     def _choose_http(self, http2: bool | None, *, given: bool) -> None:
         if http2:
@@ -83,7 +86,6 @@ class Server(ServerBase):
         self.connections: set[Attended] = set()
         self.working: set[Connection] = set()
         self._refused: set[Attended] = set()  # and are being told so
-        self.watcher = Watcher(self.clock)
         self._changed = threading.Condition()
         self._listeners: list[Listener] = []
         self._lifespan = contextlib.ExitStack()
@@ -102,8 +104,7 @@ class Server(ServerBase):
             OSError: If the address can't be listened on.
             TypeError: If the app's lifespan, or a route, needs an event loop.
         """
-        if self.watcher.closed:  # an earlier start has failed
-            self.watcher = Watcher(self.clock)
+        self.watcher = Watcher(self.clock)
         try:
             check_app(self.app)
             self._lifespan.enter_context(self.app.sync_lifespan_context())
@@ -123,7 +124,7 @@ class Server(ServerBase):
         Args:
             grace: Seconds until connections are cut; by default the server's.
         """
-        if self.stopping:
+        if self.stopping or not self._listeners:
             return
         self.stopping = True
         for listener in self._listeners:

@@ -107,11 +107,6 @@ class Watcher(Deadlines):
             if self._thread is None and self._threaded:
                 self._start()
 
-    @property
-    def closed(self) -> bool:
-        """Whether it has been closed."""
-        return self._closing
-
     def close(self) -> None:
         """End the thread; connections are left as they are."""
         self._closing = True

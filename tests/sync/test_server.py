@@ -123,14 +123,18 @@ def test_an_address_in_use() -> None:
     assert log == ["starts", "stops"]
 
 
+@counted
 def test_what_does_not_start_keeps_nothing() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
+        before = descriptors()
         server = serve(App(), port=taken.getsockname()[1])
+        assert descriptors() == before
+        server.stop()  # there is nothing to stop
         with pytest.raises(OSError, match="in use"):
             server.start()
-        assert server.watcher.closed
+        wait_until(lambda: descriptors() <= before)
     with server:  # the address is free now
         assert refused(server.url)[0] == 404
 
