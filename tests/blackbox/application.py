@@ -418,7 +418,7 @@ async def hasty_flood(sse: SSEConnection) -> None:
     """Send without an end and without waiting."""
     try:
         while True:
-            sse.send("x" * 1000)
+            sse.send("x" * 20_000)
             await asyncio.sleep(0)
     finally:
         endings.append("flood over")

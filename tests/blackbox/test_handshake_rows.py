@@ -355,7 +355,7 @@ def test_a_large_response_reaches_a_slow_reader_whole(site: ServerProcess) -> No
             peer: int(peer.read_head().headers["content-length"]) for peer in (closed, kept_alive)
         }
         for _ in range(6):
-            time.sleep(0.3)  # it is slowness that is tested
+            time.sleep(0.2)  # it is slowness that is tested
             for peer, size in sizes.items():
                 assert peer.read(size // 6) == bytes(size // 6)
         assert closed.is_over()

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -65,12 +66,16 @@ def test_row_50_the_peer_ends_its_half(echo: Echo) -> None:
 
 
 def test_row_50_the_peer_ends_its_half_with_the_handshake(echo: Echo) -> None:
+    """It may be answered; a handler in a thread may also accept when the end has been seen."""
+    in_a_thread = echo.site.name == "sync" or echo.prefix == "/def"
     for _ in range(5):
         with echo.site.connect() as peer:
             peer.send(HANDSHAKE.replace(b"/ws", echo.prefix.encode() + b"/ws", 1))
             peer.finish()
-            assert peer.read_head().status == 101
-            assert peer.is_over()
+            answer = peer.read_all()
+            head, _, rest = answer.partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 101 ") or (in_a_thread and not answer)
+            assert rest == b""
 
 
 def test_row_50_a_close_and_the_end_at_once(echo: Echo) -> None:
@@ -272,8 +277,9 @@ def test_row_56_clients_that_do_not_answer(own: ServerProcess) -> None:
             stack.enter_context(own.websocket(path, receive_buffer=4096))
             for path in ("/ws", "/def/ws")
         ]
-        for peer in slow:
-            peer.send_all_it_takes(frame(BINARY, bytes(100_000)), most=32 * MIB)
+        message = frame(BINARY, bytes(100_000))
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda peer: peer.send_all_it_takes(message, most=32 * MIB), slow))
         flooded = stack.enter_context(own.connect(receive_buffer=4096))
         flooded.send(get("/def/flood"))
         own.signal(signal.SIGTERM)

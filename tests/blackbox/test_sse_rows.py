@@ -229,10 +229,10 @@ def test_row_61_a_client_that_would_rather_have_a_page(site: ServerProcess) -> N
 
 def resume(site: ServerProcess, path: str, last_event_id: int) -> Iterator[Peer]:
     """Have a thousand clients connect again; give those that were served what they missed."""
-    peers = [site.connect() for _ in range(1000)]
     with ExitStack() as stack:
-        for peer in peers:
-            stack.callback(peer.close)
+        peers = []
+        for _ in range(1000):
+            peers.append(peer := stack.enter_context(site.connect()))
             peer.send(get(path, f"Last-Event-ID: {last_event_id}"))
         for peer in peers:
             head = peer.read_head()
