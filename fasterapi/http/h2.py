@@ -139,7 +139,8 @@ class HTTP2Connection:
         for piece in self._gate.pass_on(data, self._now):
             for event in self._h2.receive_data(piece):
                 events += self._take(event)
-            self._gate.count_resets(self._output.collect(), self._now)
+            if resets := self._output.collect():
+                self._gate.count_resets(resets, self._now)
             if self.should_close:
                 break
 

@@ -22,6 +22,7 @@ __all__ = ["ConnectionFault", "FrameGate"]
 _MAX_FRAME = 16_384  # SETTINGS_MAX_FRAME_SIZE, which we leave at its default
 _UPDATES_PER_FRAME = 10  # the ratio that Envoy allows too
 _MAX_FORGOTTEN = 256  # more than can be reset before what was on its way has arrived
+_DATA = int(Kind.DATA)  # the commonest
 _GOAWAY = 8  # bytes that it has at least
 _STREAM = (1 << 31) - 1  # without the reserved bit
 _ACK = 0x01
@@ -130,28 +131,31 @@ class FrameGate:
         return None if began is None else began + self._limits.handshake_timeout
 
     def _admit(self, header: memoryview, now: float) -> None:
-        length = int.from_bytes(header[:3], "big")
+        length = header[0] << 16 | header[1] << 8 | header[2]
         kind, flags = header[3], header[4]
         self._left = HEADER + length
         self._keep = None
         if length > _MAX_FRAME:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes")
-        if kind == Kind.SETTINGS and flags & _ACK and length:  # h2 has the other sizes right
-            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "settings in their acknowledgement")
-        stream = int.from_bytes(header[5:], "big") & _STREAM
-        in_block = self._block_began is not None  # where h2 refuses any other frame
-        if kind in (Kind.HEADERS, Kind.CONTINUATION):
+        if kind == _DATA and (length or flags & _END_STREAM):
+            if self._forgotten and self._block_began is None:  # in a block h2 refuses all else
+                self._drop(_stream(header), length, flags)
+        elif kind in (Kind.HEADERS, Kind.CONTINUATION):
             self._grow_block(length, flags, now)
-        elif kind == Kind.DATA and (length or flags & _END_STREAM):
-            if self._forgotten and not in_block:
-                self._drop(stream, length, flags)
         elif kind == Kind.RST_STREAM:
             self._resets.spend(now)
         elif kind == Kind.WINDOW_UPDATE and self._free_updates:
             self._free_updates -= 1
         else:
             self._control.spend(now)
-        if kind == Kind.GOAWAY and not in_block and stream == 0 and length >= _GOAWAY:
+            self._admit_rare(header, length, kind, flags)
+
+    def _admit_rare(self, header: memoryview, length: int, kind: int, flags: int) -> None:
+        if kind == Kind.SETTINGS and flags & _ACK and length:  # h2 has the other sizes right
+            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "settings in their acknowledgement")
+        if kind != Kind.GOAWAY or self._block_began is not None:
+            return
+        if _stream(header) == 0 and length >= _GOAWAY:  # else h2 says what is wrong with it
             self._kept.clear()
             self._keep = self._keep_goaway
 
@@ -180,6 +184,10 @@ class FrameGate:
         self._kept += piece
         if not self._left:
             self.goaway = int.from_bytes(self._kept[HEADER + 4 : HEADER + 8], "big")
+
+
+def _stream(header: memoryview) -> int:
+    return int.from_bytes(header[5:], "big") & _STREAM
 
 
 def _keep_nothing(piece: memoryview) -> None:

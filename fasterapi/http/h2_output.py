@@ -50,6 +50,8 @@ class Output:
             How many streams it resets with an error.
         """
         frames = self._h2.data_to_send()
+        if not frames:
+            return 0
         self.queue(frames)
         return count_resets(frames)
 
