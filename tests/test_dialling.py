@@ -25,7 +25,7 @@ from fasterapi.limits import Limits
 from fasterapi.protocol import Request
 from fasterapi.protocol.uri import HTTP_SCHEMES, parse_uri
 from fasterapi.sync.dial import Dialler as SyncDialler
-from fasterapi.sync.dial import Link as SyncLink
+from fasterapi.sync.link import Link as SyncLink
 from fasterapi.sync.stream import SocketStream
 
 from .relays import Script, black_hole, http_proxy, listening, read_head, socks5_proxy

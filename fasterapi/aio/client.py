@@ -19,8 +19,9 @@ from ..http.websocket_request import ConnectOptions, WebSocketRequest
 from ..limits import DEFAULT_LIMITS
 from .carrier import WebSocketProtocol
 from .channel import Channel
-from .dial import Dialler, Link
+from .dial import Dialler
 from .host import Host
+from .link import Link
 from .websocket import WebSocket
 
 __all__ = ["ClientHost", "Connecting", "begin", "connect"]

@@ -13,7 +13,7 @@ import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ..http.h1_client import Excerpt, ResponseReader
 from ..http.opening import Opening
@@ -23,102 +23,13 @@ from ..limits import DEFAULT_LIMITS, REFUSAL_TIMEOUT, Limits
 from ..protocol.uri import URI
 from ..sync.dial import default_context
 from ..sync.socks import FOREVER, make_socks
+from .link import Link
 from .race import connect_to_name
 
 if TYPE_CHECKING:
     import socket
 
-__all__ = ["Dialler", "Link"]
-
-_MUCH = 64 * 1024
-
-
-class Link(asyncio.Protocol):
-    """A transport while nobody's own protocol has it: it is read from piece by piece.
-
-    Attributes:
-        transport: Give it a protocol of its own with ``set_protocol``, once the head is there.
-        ended: Whether the peer has ended its half, or the transport is gone.
-        lost: Whether the transport is gone.
-        paused: Whether reading is paused; the next protocol has to resume it.
-        proxy: The HTTP proxy that forwards each request, if one does.
-    """
-
-    transport: asyncio.Transport
-
-    def __init__(self) -> None:
-        self.ended = False
-        self.lost = False
-        self.paused = False
-        self.proxy: Proxy | None = None
-        self._data = bytearray()
-        self._error: Exception | None = None
-        self._waiter: asyncio.Future[None] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport."""
-        self.transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        """Keep what arrives until it is asked for."""
-        self._data += data
-        if len(self._data) > _MUCH and not self.paused:
-            self.paused = True
-            self.transport.pause_reading()
-        self._wake()
-
-    def eof_received(self) -> bool:
-        """Take the peer's end; over TLS it is ours too."""
-        self.ended = True
-        self._wake()
-        return self.transport.can_write_eof()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Take the transport's end."""
-        self.ended = self.lost = True
-        self._error = error
-        self._wake()
-
-    async def read(self, most: int | None = None) -> bytes:
-        """Wait for bytes; ``b""`` is the end.
-
-        Args:
-            most: How many of them at most; by default all that are there.
-
-        Raises:
-            OSError: If the connection was reset.
-        """
-        while not self._data and not self.ended:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        if not self._data and self._error is not None:
-            raise self._error
-        return self.take(most)
-
-    def take(self, most: int | None = None) -> bytes:
-        """Give what is there, or the beginning of it."""
-        data = bytes(memoryview(self._data)[:most])
-        del self._data[:most]
-        if self.paused and not self.ended and len(self._data) <= _MUCH:
-            self.paused = False
-            self.transport.resume_reading()
-        return data
-
-    async def ask(self, request: bytes, reader: ResponseReader) -> None:
-        """Write a request, and read until the reader has its response.
-
-        Raises:
-            InvalidResponse: If the answer is no HTTP.
-            OSError: If the connection ends before.
-        """
-        self.transport.write(request)
-        while reader.receive_data(data := await self.read()) is None:
-            if not data:
-                reader.receive_eof()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+__all__ = ["Dialler"]
 
 
 class Dialler:

@@ -18,7 +18,8 @@ from ..http.h1_client import ResponseReader
 from ..protocol.event_source import SourceState, is_event_stream
 from ..protocol.sse import ServerSentEvent
 from ..sync.stream import keep_alive
-from .dial import Dialler, Link
+from .dial import Dialler
+from .link import Link
 
 __all__ = ["EventStream", "events"]
 

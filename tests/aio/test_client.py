@@ -28,7 +28,7 @@ from fasterapi import (
     serve,
 )
 from fasterapi.aio.client import ClientHost, _leave, begin
-from fasterapi.aio.dial import Link
+from fasterapi.aio.link import Link
 from fasterapi.http.h1_client import ResponseReader, write_request
 from fasterapi.http.websocket_request import WebSocketRequest
 from fasterapi.protocol import Role, ServerHandshake, WebSocketConnection
