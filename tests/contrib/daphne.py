@@ -28,7 +28,7 @@ async def run_daphne(app: Any) -> AsyncIterator[int]:
             await asyncio.sleep(0.002)
     yield _server.listening_addresses[0][1]
     async with asyncio.timeout(20):
-        while any("disconnected" not in found for found in _server.connections.values()):
+        while any("disconnected" not in found for found in list(_server.connections.values())):
             await asyncio.sleep(0.002)
 
 
