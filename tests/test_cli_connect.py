@@ -247,4 +247,5 @@ def test_ctrl_c(url: str) -> None:
         with suppress(subprocess.TimeoutExpired):
             terminal.process.wait(0.2)
             break
-    assert terminal.end() == 130
+    # One that comes while it ends already kills it, which a shell calls 130 as well.
+    assert terminal.end() in (130, -signal.SIGINT)

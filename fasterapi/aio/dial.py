@@ -15,10 +15,11 @@ from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+from ..http.dialling import Ask, Connect, HangUp, StartTLS, dialling
 from ..http.h1_client import Excerpt, ResponseReader
 from ..http.opening import Opening
-from ..http.proxy import Proxy, check_tunnel, connect_request
-from ..http.route import Route, proxy_unreachable, socks_failed, timeout_text
+from ..http.proxy import Proxy
+from ..http.route import Route, socks_failed, timeout_text
 from ..limits import DEFAULT_LIMITS, REFUSAL_TIMEOUT, Limits
 from ..protocol.uri import URI
 from ..sync.dial import default_context
@@ -85,82 +86,76 @@ class Dialler:
         return excerpt.data
 
     async def _open(self, opening: Opening) -> tuple[Link, ResponseReader]:
-        while True:
-            link = await self._dial(opening.uri)
-            try:
-                reader = ResponseReader(opening.request.method, limits=self._limits)
-                self._waiting_for = "the server's answer"
-                await link.ask(opening.to_send(link.proxy), reader)
-                assert reader.response is not None
-                if not opening.follow(reader.response):
-                    return link, reader
-            except BaseException:
-                link.transport.abort()
-                raise
-            link.transport.abort()
-
-    async def _dial(self, uri: URI) -> Link:
-        """Connect to whom the URI names, TLS included."""
-        route = self._route
-        self._waiting_for = f"a connection to {uri.address}"
-        if route.uds is not None:
-            self._waiting_for = f"a connection to {route.fixed}"
-            loop = asyncio.get_running_loop()
-            _, link = await loop.create_unix_connection(Link, route.uds, **self._tls(uri))
-            return link
-        if route.sock is not None:
-            return await self._connect(sock=self._take_sock(), **self._tls(uri))
-        proxy = route.proxy_for(uri, self._environ)
-        if proxy is None:
-            return await self._connect(uri.host, uri.port, **self._tls(uri))
-        self._waiting_for = f"the proxy {proxy}"
-        if proxy.is_socks:
-            return await self._connect(sock=await _socks(proxy, uri), **self._tls(uri))
-        return await self._dial_proxy(uri, proxy)
-
-    async def _dial_proxy(self, uri: URI, proxy: Proxy) -> Link:
-        tls: dict[str, Any] = {}
-        if proxy.secure:
-            tls = {"ssl": self._default_context(), "server_hostname": proxy.host}
+        link: Link | None = None
+        reader: ResponseReader | None = None
         try:
-            link = await self._connect(proxy.host, proxy.port, **tls)
+            for step in dialling(self._route, opening, self._environ, limits=self._limits):
+                self._waiting_for = step.waiting_for
+                if isinstance(step, Connect):
+                    link = await self._reach(step)
+                    continue
+                assert link is not None
+                match step:
+                    case StartTLS():
+                        link.transport = await self._start_tls(link, step)
+                    case Ask():
+                        reader = step.reader
+                        await link.ask(step.request, reader)
+                    case HangUp():
+                        link.transport.abort()
+                        link = None
+        except BaseException:
+            if link is not None:
+                link.transport.abort()
+            raise
+        assert link is not None
+        assert reader is not None
+        return link, reader
+
+    async def _reach(self, step: Connect) -> Link:
+        """Connect to whom a step names, TLS included."""
+        loop = asyncio.get_running_loop()
+        options = self._tls(step.tls)
+        if step.path is not None:
+            _, link = await loop.create_unix_connection(Link, step.path, **options)
+            return link
+        if step.socks is not None:
+            options["sock"] = await _socks(step.socks, step.uri)
+        elif step.address is None:
+            options["sock"] = self._take_sock()
+        try:
+            return await self._connect(loop, step.address, options)
         except ssl.SSLError:
             raise
         except OSError as error:
-            raise proxy_unreachable(proxy, error) from error
-        if uri.scheme == "http":
-            link.proxy = proxy
-            return link
-        try:
-            reader = ResponseReader("CONNECT", limits=self._limits, who=f"the proxy {proxy}")
-            await link.ask(connect_request(uri, proxy), reader)
-            check_tunnel(reader, uri, proxy)
-            if uri.secure:
-                self._waiting_for = f"the TLS handshake with {uri.address}"
-                tls = self._tls(uri)
-                transport = await asyncio.get_running_loop().start_tls(
-                    link.transport, link, tls["ssl"], server_hostname=tls["server_hostname"]
-                )
-                assert transport is not None
-                link.transport = transport
-        except BaseException:
-            link.transport.abort()
+            step.explain(error)
             raise
-        return link
 
-    async def _connect(self, *address: Any, **options: Any) -> Link:
-        loop = asyncio.get_running_loop()
-        if address and isinstance(loop, asyncio.BaseEventLoop) and not _is_literal(address[0]):
+    async def _connect(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        address: tuple[str, int] | None,
+        options: dict[str, Any],
+    ) -> Link:
+        raced = isinstance(loop, asyncio.BaseEventLoop)
+        if address is not None and raced and not _is_literal(address[0]):
             options["sock"] = await connect_to_name(*address)  # which is the transport's at once
-            address = ()
-        _, link = await loop.create_connection(Link, *address, **options)
+            address = None
+        _, link = await loop.create_connection(Link, *(address or ()), **options)
         return link
 
-    def _tls(self, uri: URI) -> dict[str, Any]:
-        if not uri.secure:
+    async def _start_tls(self, link: Link, tls: StartTLS) -> asyncio.Transport:
+        loop, options = asyncio.get_running_loop(), self._tls(tls)
+        context = options.pop("ssl")
+        transport = await loop.start_tls(link.transport, link, context, **options)
+        assert transport is not None
+        return transport
+
+    def _tls(self, tls: StartTLS | None) -> dict[str, Any]:
+        if tls is None:
             return {}
-        context: ssl.SSLContext = self._route.ssl or self._default_context()
-        return {"ssl": context, "server_hostname": self._route.hostname_for(uri)}
+        context: ssl.SSLContext = tls.context or self._default_context()
+        return {"ssl": context, "server_hostname": tls.hostname}
 
     def _default_context(self) -> ssl.SSLContext:
         if self._context is None:

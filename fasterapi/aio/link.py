@@ -6,7 +6,6 @@ import asyncio
 from typing import cast
 
 from ..http.h1_client import ResponseReader
-from ..http.proxy import Proxy
 
 __all__ = ["Link"]
 
@@ -22,7 +21,6 @@ class Link(asyncio.Protocol):
         ended: Whether the peer has ended its half, or the transport is gone.
         lost: Whether the transport is gone.
         paused: Whether reading is paused; the next protocol has to resume it.
-        proxy: The HTTP proxy that forwards each request, if one does.
     """
 
     transport: asyncio.Transport
@@ -31,7 +29,6 @@ class Link(asyncio.Protocol):
         self.ended = False
         self.lost = False
         self.paused = False
-        self.proxy: Proxy | None = None
         self._data = bytearray()
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None

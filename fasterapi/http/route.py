@@ -111,13 +111,15 @@ def timeout_text(uri: URI, seconds: float, waiting_for: str) -> str:
     )
 
 
-def proxy_unreachable(proxy: Proxy, error: OSError) -> OSError:
-    """Say that it is the proxy that can't be connected to, with an error of the same number."""
+def proxy_unreachable(proxy: Proxy, error: OSError) -> OSError | None:
+    """Say that it is the proxy that can't be connected to, with an error of the same number.
+
+    ``None``: it is a deadline of ours, which is told with what was waited for.
+    """
     text = f"can't reach the proxy {proxy}: {error.strerror or error}"
     if error.errno is not None:
         return OSError(error.errno, text)  # of the class that belongs to the number
-    # A deadline of ours is told with what was waited for.
-    return error if isinstance(error, TimeoutError) else OSError(text)
+    return None if isinstance(error, TimeoutError) else OSError(text)
 
 
 def socks_failed(proxy: Proxy, uri: URI, error: Exception) -> ProxyError:

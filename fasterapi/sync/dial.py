@@ -19,12 +19,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
+from ..http.dialling import Ask, Connect, HangUp, StartTLS, dialling
 from ..http.h1_client import Excerpt, ResponseReader
 from ..http.opening import Opening
-from ..http.proxy import Proxy, check_tunnel, connect_request
-from ..http.route import Route, proxy_unreachable, timeout_text
+from ..http.route import Route, timeout_text
 from ..limits import DEFAULT_LIMITS, REFUSAL_TIMEOUT, Limits
-from ..protocol.uri import URI
 from .errand import Errand
 from .link import Link
 from .socks import connect_by_socks
@@ -158,67 +157,53 @@ class Dialler:
         return self._context
 
     def _open(self, opening: Opening) -> tuple[Link, ResponseReader]:
-        while True:
-            link = self._dial(opening.uri)
-            try:
-                reader = ResponseReader(opening.request.method, limits=self._limits)
-                self._waiting_for = "the server's answer"
-                link.ask(opening.to_send(link.proxy), reader)
-                assert reader.response is not None
-                if not opening.follow(reader.response):
-                    self._dials(None)
-                    return link, reader
-            except BaseException:
-                self._drop(link)
-                raise
-            self._drop(link)
-
-    def _dial(self, uri: URI) -> Link:
-        """Connect to whom the URI names, TLS included."""
-        route = self._route
-        self._waiting_for = f"a connection to {uri.address}"
-        proxy = route.proxy_for(uri, self._environ)
-        if route.uds is not None:
-            self._waiting_for = f"a connection to {route.fixed}"
-            link = self._link(self._connect(_unix_socket(), route.uds))
-        elif route.sock is not None:
-            link = self._link(self._take_sock())
-        elif proxy is None:
-            link = self._link(self._tcp(uri.host, uri.port))
-        elif proxy.is_socks:
-            self._waiting_for = f"the proxy {proxy}"
-            connect = connect_by_socks(proxy, uri, self._time_left())
-            link = self._link(self._send_for(connect, socket.socket.close))
-        else:
-            link = self._dial_proxy(uri, proxy)
-        if uri.secure:
-            self._waiting_for = f"the TLS handshake with {uri.address}"
-            try:
-                link.start_tls(route.ssl or self._default_context(), route.hostname_for(uri))
-            except BaseException:
-                self._drop(link)
-                raise
-        return link
-
-    def _dial_proxy(self, uri: URI, proxy: Proxy) -> Link:
-        self._waiting_for = f"the proxy {proxy}"
+        link: Link | None = None
+        reader: ResponseReader | None = None
         try:
-            link = self._link(self._tcp(proxy.host, proxy.port))
-        except OSError as error:
-            raise proxy_unreachable(proxy, error) from error
-        try:
-            if proxy.secure:
-                link.start_tls(self._default_context(), proxy.host)
-            if uri.scheme == "http":
-                link.proxy = proxy
-                return link
-            reader = ResponseReader("CONNECT", limits=self._limits, who=f"the proxy {proxy}")
-            link.ask(connect_request(uri, proxy), reader)
-            check_tunnel(reader, uri, proxy)
+            for step in dialling(self._route, opening, self._environ, limits=self._limits):
+                self._waiting_for = step.waiting_for
+                if isinstance(step, Connect):
+                    link = self._link(self._reach(step))
+                    if step.tls is not None:
+                        self._start_tls(link, step.tls)
+                    continue
+                assert link is not None
+                match step:
+                    case StartTLS():
+                        self._start_tls(link, step)
+                    case Ask():
+                        reader = step.reader
+                        link.ask(step.request, reader)
+                    case HangUp():
+                        self._drop(link)
+                        link = None
         except BaseException:
-            self._drop(link)
+            if link is not None:
+                self._drop(link)
             raise
-        return link
+        self._dials(None)
+        assert link is not None
+        assert reader is not None
+        return link, reader
+
+    def _start_tls(self, link: Link, tls: StartTLS) -> None:
+        self._waiting_for = tls.waiting_for
+        link.start_tls(tls.context or self._default_context(), tls.hostname)
+
+    def _reach(self, step: Connect) -> socket.socket:
+        """Connect to whom a step names."""
+        if step.path is not None:
+            return self._connect(_unix_socket(), step.path)
+        if step.socks is not None:
+            connect = connect_by_socks(step.socks, step.uri, self._time_left())
+            return self._send_for(connect, socket.socket.close)
+        if step.address is None:
+            return self._take_sock()
+        try:
+            return self._tcp(*step.address)
+        except OSError as error:
+            step.explain(error)
+            raise
 
     def _tcp(self, host: str, port: int) -> socket.socket:
         """Try the addresses of a name, one after the other, within the time that is left."""

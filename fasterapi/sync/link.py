@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ..http.h1_client import ResponseReader
-from ..http.proxy import Proxy
 from .socks import FOREVER
 from .stream import READ_SIZE, SocketStream
 from .tls import TLSStream
@@ -24,12 +23,10 @@ class Link:
 
     Attributes:
         stream: As given, or TLS over it.
-        proxy: The HTTP proxy that forwards each request, if one does.
     """
 
     def __init__(self, stream: SocketStream, remaining: Callable[[], float | None]) -> None:
         self.stream = stream
-        self.proxy: Proxy | None = None
         self._remaining = remaining
 
     def start_tls(self, context: ssl.SSLContext, server_hostname: str) -> None:
