@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -44,22 +46,10 @@ def run(app: App, *, log_level: str = "info", **options: Unpack[ServerOptions]) 
     """
     configure_logging(log_level)
     server = Server(app, **options)
-    # A signal's handler may run at any moment of this thread: a queue of this kind bears that.
-    signals: SimpleQueue[int] = SimpleQueue()
-    stopping = False
-
-    def on_signal(number: int, _: object) -> None:
-        if stopping:
-            exit_now(128 + number)
-        signals.put(number)
-
-    with signals_restored():
-        for number in SIGNALS:
-            signal.signal(number, on_signal)
+    with signals_restored(), _first_signal() as signals:
         server.start()
         log.info(*greeting("threads", server.url))
         signals.get()
-        stopping = True
         log.info("stopping; once more to stop at once")
         server.stop()
     stuck = sorted({connection.handler for connection in server.working})
@@ -80,6 +70,41 @@ def signals_restored() -> Iterator[None]:
         for number, handler in before.items():
             if handler is not None:  # it was set up by Python
                 signal.signal(number, handler)
+
+
+@contextmanager
+def _first_signal() -> Iterator[SimpleQueue[int]]:
+    """Put the first of ``SIGNALS`` into a queue, and end the process at the second.
+
+    The system interrupts any thread with a signal. Python's handlers wait for the main one, which
+    may sleep on; but to the wake-up descriptor the number is written at once, for a thread to read.
+    """
+    first: SimpleQueue[int] = SimpleQueue()
+    reader, writer = socket.socketpair()
+
+    def read() -> None:
+        stopping = False
+        while numbers := reader.recv(64):
+            for number in numbers:
+                if stopping and number in SIGNALS:
+                    exit_now(128 + number)
+                if number in SIGNALS:
+                    stopping = True
+                    first.put(number)
+
+    with reader, writer:
+        writer.setblocking(False)
+        before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        thread = threading.Thread(target=read, name="fasterapi-signals", daemon=True)
+        thread.start()
+        try:
+            for number in SIGNALS:
+                signal.signal(number, lambda *_: None)  # or there would be nothing to write
+            yield first
+        finally:
+            signal.set_wakeup_fd(before)
+            writer.shutdown(socket.SHUT_WR)
+            thread.join()
 
 
 def exit_now(status: int) -> None:

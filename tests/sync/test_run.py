@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -19,10 +18,13 @@ def test_it_serves_until_a_signal(number: int, caplog: pytest.LogCaptureFixture)
     caplog.set_level("INFO", "fasterapi")
     notes: list[str] = []
 
+    def interrupt() -> None:
+        signal.pthread_kill(threading.get_ident(), number)  # whichever thread: the system chooses
+
     @contextmanager
     def lifespan(app: App) -> Iterator[None]:
         notes.append("starts")
-        threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
+        threading.Timer(0.01, interrupt).start()
         yield
         notes.append("stops")
 
