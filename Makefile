@@ -25,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-pure test-uvloop sanitize lint format types coverage conformance \
-	conformance-clients conformance-docker conformance-threads conformance-uvicorn bench build clean
+	conformance-clients conformance-docker conformance-h2 conformance-threads conformance-uvicorn bench build clean
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' \
@@ -85,7 +85,7 @@ conformance: $(VENV)/.installed-test ## Run the Autobahn cases, graded strictly,
 		then FASTERAPI_IMPL=c $(BIN)/python conformance/run.py --processes $(PROCESSES) $(ARGS); \
 		elif [ -n "$(FASTERAPI_REQUIRE_ALL)" ]; then exit 1; \
 		else echo "not run: they are not built here"; fi
-	@$(MAKE) --no-print-directory conformance-threads conformance-clients ARGS=
+	@$(MAKE) --no-print-directory conformance-threads conformance-h2 conformance-clients ARGS=
 
 # All cases but those of compression, and of these a sample: with all of them, add minutes a client.
 SAMPLE := $(foreach case,12.*.1 12.*.10 13.*.1 13.*.10,--cases '$(case)')
@@ -94,6 +94,11 @@ conformance-threads: $(VENV)/.installed-test ## Run the cases against the server
 	@$(BIN)/python conformance/run.py --parallel 4 --server-args="--server sync" --no-deflate $(ARGS)
 	@$(BIN)/python conformance/run.py --parallel 4 --server-args="--server sync" \
 		--cases '12.1.*' --cases '13.1.*'
+
+# With compression it takes three minutes: conformance/run.py --http2 --parallel 4.
+conformance-h2: $(VENV)/.installed-test ## Run the cases over HTTP/2, through a relay
+	@echo "over HTTP/2"
+	@$(BIN)/python conformance/run.py --http2 --parallel 4 --no-deflate $(ARGS)
 
 conformance-clients: $(VENV)/.installed-test ## Have both clients take the cases (ARGS="--client sync")
 	@for client in aio sync; do \

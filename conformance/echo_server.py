@@ -1,7 +1,7 @@
 """The server under test: it sends every message back, on every path.
 
     python conformance/echo_server.py --port 9001 [--server aio|sync] [--loop asyncio|uvloop]
-                                      [--style coroutine|callback|thread]
+                                      [--style coroutine|callback|thread] [--http2]
 
 It is an ordinary application, with limits raised so far that the suite's largest messages pass.
 Nothing here knows of a case.
@@ -60,6 +60,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--style", choices=tuple(STYLES), help="of handler (coroutine; with --server sync: thread)"
     )
+    parser.add_argument("--http2", action="store_true", help="speak HTTP/2 with who begins so")
     parser.add_argument("--no-deflate", action="store_true", help="never negotiate compression")
     parser.add_argument("--log-level", default="warning")
     options = parser.parse_args(arguments)
@@ -74,7 +75,9 @@ def main() -> None:
     compression = None if options.no_deflate else Compression(minimum_size=0)
     app = App(limits=LIMITS, origins=None, compression=compression)
     app.websocket("/{path:path}")(STYLES[options.style])
-    engine = {"loop": options.loop} if options.server == "aio" else {}
+    engine: dict[str, Any] = {}
+    if options.server == "aio":
+        engine = {"loop": options.loop, "http2": options.http2}
     app.run(
         host=options.host,
         port=options.port,

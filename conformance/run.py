@@ -261,18 +261,35 @@ def echo_server(arguments: Sequence[str] = ()) -> Iterator[str]:
         RunError: If it does not start, does not stop cleanly, or has logged anything: even a peer
             that breaks every rule is nothing to warn of.
     """
+    with _program("echo_server.py", *arguments) as port:
+        yield f"127.0.0.1:{port}"
+
+
+@contextmanager
+def h2_relay(address: str) -> Iterator[str]:
+    """Run the relay to HTTP/2 while the block runs; gives its address.
+
+    Raises:
+        RunError: As ``echo_server``.
+    """
+    with _program("h2_relay.py", "--to", address.rpartition(":")[2]) as port:
+        yield f"127.0.0.1:{port}"
+
+
+@contextmanager
+def _program(name: str, *arguments: str) -> Iterator[int]:
     port = _free_port()
-    command = [sys.executable, str(HERE / "echo_server.py"), "--port", str(port), *arguments]
+    command = [sys.executable, str(HERE / name), "--port", str(port), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         try:
             _wait_until_listening(process, port, log)
-            yield f"127.0.0.1:{port}"
+            yield port
         finally:
             code = _stop(process)
         if code or log.tell():
-            raise RunError(f"the server ended with code {code}; its log:\n{_text(log)}")
+            raise RunError(f"{name} ended with code {code}; its log:\n{_text(log)}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> int:
@@ -330,6 +347,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="ARGS",
         help="arguments of the echo server, in one string",
     )
+    add("--http2", action="store_true", help="have a relay carry the cases over HTTP/2")
     add("--docker", action="store_true", help="run Autobahn's own runner, in its container")
     add("--keep-report", type=Path, metavar="DIR", help="write index.json there, with wire logs")
     add("--update", action="store_true", help="write golden.json, if every verdict is strict")
@@ -353,8 +371,12 @@ def obtain(options: argparse.Namespace) -> Report:
     if options.docker:
         _docker()
     arguments = ["--no-deflate"] if options.no_deflate else []
+    arguments += ["--http2"] if options.http2 else []
     with echo_server([*arguments, *shlex.split(options.server_args)]) as address:
-        return _run(options, address)
+        if not options.http2:
+            return _run(options, address)
+        with h2_relay(address) as relayed:
+            return _run(options, relayed)
 
 
 def _run(options: argparse.Namespace, address: str) -> Report:
