@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 if __name__ == "__main__":  # run as a file: the folder above is the tree
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from conformance.programs import RunError
 from conformance.run import (
     DEFLATE,
     HERE,
     RUN_TIMEOUT,
     Report,
-    RunError,
     grade,
     read_golden,
     select,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from websockets.sync.client import connect
 
-from conformance.run import echo_server
+from conformance.programs import echo_server
 
 MIB = 1024 * 1024
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from websockets.sync.client import connect
 
-from conformance.run import differences, echo_server, h2_relay, read_golden, run_cases, select
+from conformance.programs import echo_server, h2_relay
+from conformance.run import differences, read_golden, run_cases, select
 
 CASES = ["1.1.6", "2.1", "5.15", "7.7.3", "9.1.2"]
 

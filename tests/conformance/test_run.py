@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conformance import run
+from conformance import programs, run
 
 GOLDEN = {"1.1.2": ("OK", "OK"), "1.1.10": ("OK", "OK"), "7.1.6": ("INFORMATIONAL", "OK")}
 
@@ -86,7 +86,7 @@ def test_the_golden_file_is_written_in_order_and_read_back(tmp_path: Path) -> No
 
 def test_a_verdict_that_is_not_strict_is_not_recorded(tmp_path: Path) -> None:
     path = tmp_path / "golden.json"
-    with pytest.raises(run.RunError, match=r"1\.1\.2"):
+    with pytest.raises(programs.RunError, match=r"1\.1\.2"):
         run.write_golden(report(c1_1_2=("NON-STRICT", "OK")), path)
     assert not path.exists()
 
@@ -102,7 +102,7 @@ def test_a_report_of_no_agent_or_of_several_is_refused(
 ) -> None:
     path = tmp_path / "index.json"
     path.write_text(json.dumps(agents))
-    with pytest.raises(run.RunError, match="one agent"):
+    with pytest.raises(programs.RunError, match="one agent"):
         run.read_report(path)
 
 
@@ -133,7 +133,7 @@ def test_updating_from_a_part_of_the_suite_is_refused() -> None:
 
 def test_a_server_that_does_not_start_is_reported_with_its_log() -> None:
     with (
-        pytest.raises(run.RunError, match="no-such-option"),
-        run.echo_server(["--no-such-option"]),
+        pytest.raises(programs.RunError, match="no-such-option"),
+        programs.echo_server(["--no-such-option"]),
     ):
         pytest.fail("it started")
