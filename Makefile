@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 	conformance-clients conformance-docker conformance-h2 conformance-threads conformance-uvicorn bench build clean
 
 help: ## List the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' \
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' \
 		$(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.installed ## Serve the live examples on http://127.0.0.1:8000 (PORT=)
