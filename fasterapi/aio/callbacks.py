@@ -29,14 +29,16 @@ class CallbackWebSocket(WebSocket):
 
     __slots__ = ("_on_close", "_on_drain", "_on_message", "_over", "name")
 
-    def bind(self, handler: Any, name: str) -> None:
-        """Set the instance whose methods are called, and let it open the connection.
-
-        Raises:
-            Exception: Whatever ``on_open`` raises.
-        """
+    def bind(self, make: Callable[[], Any], name: str) -> None:
+        """Make the instance whose methods are called, and let it open the connection."""
         self.name = name
         self._over = False
+        try:
+            self._open_with(make())
+        except BaseException as error:  # noqa: BLE001  # the handler's, whatever it is
+            self._fail(error)
+
+    def _open_with(self, handler: Any) -> None:
         self._on_message: Callable[[WebSocket, Message], object] = handler.on_message
         self._on_drain = getattr(handler, "on_drain", _ignore)
         self._on_close = getattr(handler, "on_close", _ignore)
@@ -62,7 +64,7 @@ class CallbackWebSocket(WebSocket):
                 if self._local_close is None:
                     try:
                         self._on_message(self, event)
-                    except Exception as error:  # noqa: BLE001  # the handler's, whatever it is
+                    except BaseException as error:  # noqa: BLE001  # the handler's, whatever it is
                         self._fail(error)
             elif isinstance(event, Pong):
                 self._take_pong(event)
@@ -83,12 +85,15 @@ class CallbackWebSocket(WebSocket):
     def _call(self, callback: Callable[..., object], *args: object) -> None:
         try:
             callback(self, *args)
-        except Exception as error:  # noqa: BLE001  # the handler's, whatever it is
+        except BaseException as error:  # noqa: BLE001  # the handler's, whatever it is
             self._fail(error)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
+        """Close as for a handler's end; what ends the process goes on to do so."""
         if self._conclude(error):
             self._server.crashed(self.request, self.name, error)
+        elif isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise error
 
 
 def _ignore(*args: object) -> None:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Unpack
 
 from ..app.keeping import Keeper
+from ..app.outcome import Cancelled
 from ..http.h1_client import ResponseReader
 from ..http.websocket_request import ConnectOptions, WebSocketRequest
 from ..limits import DEFAULT_LIMITS
@@ -92,7 +93,7 @@ class Connecting:
         """Close it."""
         websocket, self._websocket = self._websocket, None
         assert websocket is not None
-        await _leave(websocket, error)
+        await _leave(websocket, Cancelled() if isinstance(error, asyncio.CancelledError) else error)
 
     async def __aiter__(self) -> AsyncGenerator[WebSocket]:
         """Give one open WebSocket after the other; each is closed when the next is asked for.

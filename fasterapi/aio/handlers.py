@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable
 from contextlib import aclosing
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from ..app.app import Match
@@ -24,6 +25,7 @@ from ..app.calls import (
 )
 from ..app.event_response import EventResponse
 from ..app.handlers import Style
+from ..app.outcome import Cancelled
 from ..app.routing import RouteKind
 from ..app.sse import SSEBase
 from ..app.websocket import WebSocketBase
@@ -137,7 +139,9 @@ class Call:
         """Make a task of the handler itself: one around it would be resumed each time, too."""
         try:
             coroutine = self.run()
-        except Exception as error:  # noqa: BLE001  # see _conclude
+        except (KeyboardInterrupt, SystemExit):
+            raise  # as from any task: they end the process
+        except BaseException as error:  # noqa: BLE001  # see _conclude
             self._conclude(None, error)
             self.server.finished(self)
             return
@@ -148,7 +152,7 @@ class Call:
 
     def __call__(self, task: asyncio.Task[Any]) -> None:
         """Take the task's end: the task holds the call itself, and no bound method of it."""
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        error = Cancelled() if task.cancelled() else task.exception()
         self._conclude(None if error else task.result(), error)
         self.server.finished(self)
 
@@ -210,11 +214,7 @@ def start_callbacks(http: HTTPProtocol, match: Match, request: Request) -> None:
     if refusal := session._check():
         http.respond(refusal)
         return
-    try:
-        session.bind(handler.call(session, request, match.params), handler.name)
-    except Exception as error:  # noqa: BLE001  # the handler's, whatever it is
-        if session._conclude(error):
-            http.server.crashed(request, handler.name, error)
+    session.bind(partial(handler.call, session, request, match.params), handler.name)
 
 
 class WebSocketCall(Call):

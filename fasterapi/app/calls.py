@@ -17,7 +17,7 @@ from .exchange import Exchange
 from .handlers import Style
 from .log import log_end, log_fault
 from .options import SSEOptions, WebSocketOptions
-from .outcome import to_outcome
+from .outcome import is_crash, to_outcome
 from .responses import busy_response
 from .sse import SSEBase
 
@@ -56,7 +56,9 @@ def sse_arguments(app: App, match: Match, request: Request, now: float) -> dict[
     }
 
 
-def run_in_thread(match: Match, connection: Any, request: Request) -> tuple[Any, Exception | None]:
+def run_in_thread(
+    match: Match, connection: Any, request: Request
+) -> tuple[Any, BaseException | None]:
     """Run a ``def`` handler to its end, and send what it yields if it is a generator.
 
     Returns:
@@ -72,9 +74,9 @@ def run_in_thread(match: Match, connection: Any, request: Request) -> tuple[Any,
                 connection.send_item(item)
         finally:
             result.close()
-    except Exception as raised:  # noqa: BLE001  # see conclude
-        return None, raised
-    except BaseException as raised:  # noqa: BLE001  # it would end the thread and no more
+    except BaseException as raised:  # noqa: BLE001  # see conclude
+        if is_crash(raised):
+            return None, raised
         error = RuntimeError(f"{type(raised).__name__} in a thread, which ends no process")
         error.__cause__ = raised
         return None, error
@@ -107,7 +109,7 @@ def answer(
     """Answer with what the handler of a plain route returned; the ``step`` of ``conclude``."""
     response, crash = to_outcome(value, error, dumps)
     exchange.respond(response)
-    return crash if isinstance(crash, Exception) else None
+    return crash
 
 
 def end_stream(

@@ -9,9 +9,24 @@ from ..errors import ConnectionClosed, HTTPError, InvalidMessage
 from ..protocol.http import Response
 from .responses import error_response, to_response
 
-__all__ = ["to_outcome", "unwrap"]
+__all__ = ["Cancelled", "is_crash", "to_outcome", "unwrap"]
 
 _EXPECTED = (ConnectionClosed, HTTPError, InvalidMessage)
+
+
+class Cancelled(BaseException):
+    """What ends a handler from outside: an adapter puts it for what its event loop calls so."""
+
+
+def is_crash(error: BaseException | None) -> bool:
+    """Tell whether what escaped a handler is to be logged, if it is none of what is expected.
+
+    Its being cancelled or closed is not, nor is what ends the process and so tells of itself. All
+    else is, and need be no ``Exception``: ``pytest.fail`` raises what is none, and a task group
+    puts a bug and what is none into one group that is none either.
+    """
+    quiet = (Cancelled, GeneratorExit, KeyboardInterrupt, SystemExit)
+    return error is not None and not isinstance(error, quiet)
 
 
 def unwrap(error: BaseException | None) -> BaseException | None:
@@ -48,4 +63,6 @@ def to_outcome(
             return to_response(value, dumps), None
         except Exception as failure:  # noqa: BLE001  # whatever dumps raises is a crash
             error = failure
-    return error_response(500 if isinstance(error, Exception) else 503), error
+    if is_crash(error):
+        return error_response(500), error
+    return error_response(503), None

@@ -17,7 +17,7 @@ from ..protocol.http import Request, Response
 from ..protocol.sse import KEEPALIVE, ServerSentEvent, format_event
 from .exchange import Exchange
 from .handlers import NO_PARAMS
-from .outcome import unwrap
+from .outcome import is_crash, unwrap
 from .responses import error_response
 
 __all__ = ["EVENT_STREAM", "SSEBase", "format_item"]
@@ -177,7 +177,7 @@ class SSEBase:
             return False
         error = unwrap(error)
         ended = error is None or isinstance(error, ConnectionClosed)
-        crashed = isinstance(error, Exception) and not ended
+        crashed = is_crash(error) and not ended
         if self._over:
             return crashed
         if ended or self._started:

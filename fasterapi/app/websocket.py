@@ -19,7 +19,7 @@ from ..protocol.state import OPEN, State
 from .inbox import EMPTY, Inbox, PartReader
 from .log import log_end, log_fault
 from .opening import Opening
-from .outcome import unwrap
+from .outcome import is_crash, unwrap
 from .responses import busy_response, error_response
 
 __all__ = ["WebSocketBase"]
@@ -276,7 +276,7 @@ class WebSocketBase(Opening):
         if isinstance(error, InvalidMessage):
             self._close(error.code, "")
             return False
-        crashed = isinstance(error, Exception)  # and not a cancellation
+        crashed = is_crash(error)
         self._close(1011 if crashed else 1001, "")
         return crashed
 
@@ -287,6 +287,6 @@ class WebSocketBase(Opening):
         if isinstance(error, HTTPError):
             self._respond(error_response(error.status, error.detail, headers=error.headers))
             return False
-        crashed = isinstance(error, Exception)
+        crashed = is_crash(error)
         self._respond(error_response(500 if crashed else 503))
         return crashed

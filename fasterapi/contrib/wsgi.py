@@ -157,7 +157,7 @@ class _Stream:
             finally:
                 if hasattr(self._content, "close"):
                     self._content.close()
-        except Exception as error:  # noqa: BLE001  # the reader raises it, or logs it
+        except BaseException as error:  # noqa: BLE001  # the reader raises it, or logs it
             last = error
         self._put(last)
 

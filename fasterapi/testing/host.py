@@ -293,7 +293,8 @@ class Host:
 
     def _take_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Keep what a callback or a forgotten task raised, which no handler did."""
-        if isinstance(error := context.get("exception"), Exception):
+        error = context.get("exception")
+        if error is not None and not isinstance(error, asyncio.CancelledError):
             error.add_note(f"reported to the event loop: {context['message']}")
             self.server.crashes.append(error)
             self._changed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -14,6 +15,11 @@ from .conftest import Runner
 from .memory import Client, Network, handshake, turns
 
 Calls = list[tuple[Any, ...]]
+RAISED: dict[str | bytes, type[BaseException]] = {
+    "crash": ValueError,
+    "bad": BaseException,  # what pytest.fail raises is no Exception either
+    "leave": SystemExit,
+}
 
 
 def text(message: str) -> bytes:
@@ -34,13 +40,13 @@ def served(calls: Calls, **options: Any) -> Network:
             calls.append(("open", ws.state))
             if self.room == "locked":
                 ws.reject(423)
-            if self.room == "broken":
-                raise ValueError("on_open")
+            if self.room in RAISED:
+                raise RAISED[self.room]
 
         def on_message(self, ws: WebSocket, message: str | bytes) -> None:
             calls.append(("message", message))
-            if message == "crash":
-                raise ValueError("on_message")
+            if message in RAISED:
+                raise RAISED[message]
             if message == "close":
                 ws.close(3000, "as told")
             if message == "flood":
@@ -96,16 +102,24 @@ def test_on_open_may_reject(run: Runner) -> None:
     run(main())
 
 
-@pytest.mark.parametrize(("room", "send"), [("broken", b""), ("hall", text("crash") + text("no"))])
+@pytest.mark.parametrize(
+    ("room", "send", "kind"),
+    [
+        ("crash", b"", "ValueError"),
+        ("bad", b"", "BaseException"),
+        ("hall", text("crash") + text("no"), "ValueError"),
+        ("hall", text("bad") + text("no"), "BaseException"),
+    ],
+)
 def test_a_crash_is_the_end(
-    run: Runner, caplog: pytest.LogCaptureFixture, room: str, send: bytes
+    run: Runner, caplog: pytest.LogCaptureFixture, room: str, send: bytes, kind: str
 ) -> None:
     async def main() -> None:
         calls: Calls = []
         network = served(calls)
-        if room == "broken":
+        if room != "hall":
             client = network.connect()
-            await client.send(handshake(path="/broken"))
+            await client.send(handshake(path=f"/{room}"))
             assert client.response()[0] == 500
         else:
             client = await network.websocket("/hall")
@@ -117,7 +131,21 @@ def test_a_crash_is_the_end(
         run(main())
     (record,) = caplog.records
     assert record.exc_info
-    assert "Handler raised ValueError" in record.getMessage()
+    assert f"Handler raised {kind}" in record.getMessage()
+
+
+def test_what_ends_the_process_closes_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    calls: Calls = []
+    clients: list[Client] = []
+
+    async def main() -> None:
+        clients.append(await served(calls).websocket("/hall"))
+        await clients[0].send(text("leave"))
+
+    with caplog.at_level(logging.ERROR, "fasterapi.server"), pytest.raises(SystemExit):
+        asyncio.run(main())
+    assert clients[0].closing()[0] == 1001
+    assert caplog.records == []
 
 
 def test_closing_takes_no_further_message(run: Runner) -> None:

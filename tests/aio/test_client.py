@@ -138,6 +138,7 @@ def test_many_messages_of_a_server_that_closes_behind_them(run_everywhere: Runne
         (InvalidMessage(1007, "no JSON"), 1007),
         (ConnectionClosed(1000), 1000),
         (asyncio.CancelledError(), 1001),
+        (BaseException("no Exception, and a bug"), 1011),
     ],
 )
 def test_how_a_block_that_fails_closes(run: Runner, error: BaseException, code: int) -> None:

@@ -737,6 +737,8 @@ def test_waiting_for_the_end(run: Runner) -> None:
         (ConnectionClosed(1006), 1000),
         (InvalidMessage(1007, "no"), 1007),
         (asyncio.CancelledError(), 1001),
+        (BaseException("no Exception, and a bug"), 1011),
+        (BaseExceptionGroup("tasks", [BaseException(), ValueError()]), 1011),
     ],
     ids=str,
 )

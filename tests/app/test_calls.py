@@ -68,9 +68,15 @@ def test_a_generator_that_is_left_is_closed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raised", "given"), [(ValueError("x"), ValueError), (SystemExit(1), RuntimeError)]
+    ("raised", "given"),
+    [
+        (ValueError("x"), ValueError),
+        (BaseException("a test's own"), BaseException),
+        (SystemExit(1), RuntimeError),
+        (GeneratorExit(), RuntimeError),
+    ],
 )
-def test_what_escapes(raised: BaseException, given: type[Exception]) -> None:
+def test_what_escapes(raised: BaseException, given: type[BaseException]) -> None:
     def handler(sse: Session) -> None:
         raise raised
 

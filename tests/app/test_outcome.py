@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 
-from fasterapi.app.outcome import to_outcome, unwrap
+from fasterapi.app.outcome import Cancelled, is_crash, to_outcome, unwrap
 from fasterapi.errors import ConnectionClosed, HTTPError, InvalidMessage, LocalProtocolError
 from fasterapi.protocol import Response
 from fasterapi.protocol.sse import to_json
@@ -37,18 +36,29 @@ def test_a_refusal_is_its_status_and_no_crash() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [ValueError("secret"), ConnectionClosed(), ExceptionGroup("x", [HTTPError(404), KeyError()])],
+    [
+        ValueError("secret"),
+        ConnectionClosed(),
+        ExceptionGroup("x", [HTTPError(404), KeyError()]),
+        BaseException("a test's own"),
+        BaseExceptionGroup("x", [KeyError(), BaseException()]),
+    ],
 )
-def test_anything_else_is_500_and_tells_nothing(error: Exception) -> None:
+def test_anything_else_is_500_and_tells_nothing(error: BaseException) -> None:
     response, crash = to_outcome(None, error, to_json)
     assert (response.status, response.body) == (500, b"Internal Server Error\n")
     assert crash is error
 
 
 def test_a_handler_that_was_cancelled_is_unavailable() -> None:
-    error = asyncio.CancelledError()
-    response, crash = to_outcome(None, error, to_json)
-    assert (response.status, crash) == (503, error)
+    response, crash = to_outcome(None, Cancelled(), to_json)
+    assert (response.status, crash) == (503, None)
+
+
+@pytest.mark.parametrize("kind", [Cancelled, GeneratorExit, KeyboardInterrupt, SystemExit])
+def test_what_ends_a_handler_or_the_process_is_no_crash(kind: type[BaseException]) -> None:
+    assert not is_crash(kind())
+    assert is_crash(BaseExceptionGroup("with a bug", [kind(), KeyError()]))
 
 
 class Unwritable(Exception):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from fasterapi import ConnectionClosed, HTTPError, Limits, LocalProtocolError, ServerSentEvent
+from fasterapi.app.outcome import Cancelled
 from fasterapi.app.sse import SSEBase
 from fasterapi.protocol import Headers, Request, Response
 from fasterapi.protocol.sse import to_json
@@ -161,7 +161,8 @@ def test_nothing_can_be_sent_when_it_is_over() -> None:
     [
         (HTTPError(404, "no such feed", headers=[("X-A", "b")]), 404, False),
         (ValueError("x"), 500, True),
-        (asyncio.CancelledError(), 503, False),
+        (Cancelled(), 503, False),
+        (BaseException("a test's own"), 500, True),
     ],
 )
 def test_an_error_before_the_first_event_is_a_status(
@@ -183,6 +184,8 @@ def test_an_error_before_the_first_event_is_a_status(
         (ExceptionGroup("", [ConnectionClosed()]), False),
         (ValueError("x"), True),
         (HTTPError(404), True),
+        (Cancelled(), False),
+        (BaseException("a test's own"), True),
     ],
 )
 def test_the_handlers_end_ends_the_stream(error: BaseException | None, crashed: bool) -> None:

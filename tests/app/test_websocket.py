@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
 import pytest
 
 from fasterapi import ConnectionClosed, HTTPError, InvalidMessage, Limits, LocalProtocolError
+from fasterapi.app.outcome import Cancelled
 from fasterapi.app.websocket import WebSocketBase
 from fasterapi.protocol import (
     ClientHandshake,
@@ -478,6 +478,9 @@ def test_json_may_come_in_both_kinds() -> None:
         (ValueError("x"), 1011, True),
         (HTTPError(404), 1011, True),
         (KeyboardInterrupt(), 1001, False),
+        (Cancelled(), 1001, False),
+        (BaseException("a test's own"), 1011, True),
+        (BaseExceptionGroup("", [BaseException(), ValueError("x")]), 1011, True),
         (ExceptionGroup("", [ConnectionClosed(1001), ConnectionClosed(1001)]), 1000, False),
         (ExceptionGroup("", [ExceptionGroup("", [InvalidMessage(1003, "x")])]), 1003, False),
         (ExceptionGroup("", [ConnectionClosed(1001), ValueError("x")]), 1011, True),
@@ -497,7 +500,8 @@ def test_the_handlers_end_closes(error: BaseException | None, code: int, crashed
         (ValueError("x"), 500, True),
         (InvalidMessage(1007, "another connection's"), 500, True),
         (ExceptionGroup("tasks", [HTTPError(429, headers=[("Retry-After", "1")])]), 429, False),
-        (asyncio.CancelledError(), 503, False),
+        (Cancelled(), 503, False),
+        (BaseException("a test's own"), 500, True),
     ],
 )
 def test_the_handlers_end_answers_a_handshake_that_waits(

@@ -149,23 +149,25 @@ def test_an_exception_before_the_first_event_is_the_frameworks() -> None:
     exchange = ask(failing(HTTPError(409, "not now"), 0), "/events")
     assert (exchange.status, exchange.body) == (409, b"not now\n")
 
-    async def main() -> None:
-        exchange = get(failing(ValueError("mine"), 0), "/events")
-        with pytest.raises(ValueError, match="mine"):  # after the framework's 500, for the server
+    async def main(kind: type[BaseException], *sent: int) -> None:
+        exchange = get(failing(kind("mine"), 0), "/events")
+        with pytest.raises(kind, match="mine"):  # after the framework's 500, for the server
             await exchange.end()
-        assert exchange.status == 500
+        assert [event["status"] for event in exchange.sent if "status" in event] == list(sent)
 
-    asyncio.run(main())
+    asyncio.run(main(ValueError, 500))
+    asyncio.run(main(BaseException))  # Starlette leaves it to the server, and so do we
 
 
+@pytest.mark.parametrize("kind", [ValueError, BaseException])
 def test_an_exception_after_the_first_event_ends_the_stream_and_is_logged(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, kind: type[BaseException]
 ) -> None:
     with caplog.at_level(logging.ERROR, "fasterapi.server"):
-        exchange = ask(failing(ValueError("mine"), 1), "/events")
+        exchange = ask(failing(kind("mine"), 1), "/events")
     assert (exchange.status, exchange.body) == (200, b'data: {"n":0}\n\n')
     (record,) = caplog.records
-    assert "numbers raised ValueError" in record.getMessage()
+    assert f"numbers raised {kind.__name__}" in record.getMessage()
 
 
 @pytest.mark.parametrize("wait", ["async", "thread"])

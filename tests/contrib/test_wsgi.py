@@ -52,26 +52,26 @@ def test_a_response_class() -> None:
     assert b"".join(response.response) == b"data: a\n\n"  # type: ignore[arg-type]
 
 
-def test_an_exception_before_the_first_event_is_raised_at_once() -> None:
-    def fails() -> Iterator[str]:
-        raise KeyError("mine")
-        yield ""
+def raises(error: BaseException, *first: str) -> Iterator[str]:
+    yield from first
+    raise error
 
+
+def test_an_exception_before_the_first_event_is_raised_at_once() -> None:
     with pytest.raises(KeyError, match="mine"):
-        sse_response(fails())
+        sse_response(raises(KeyError("mine")))
+    with pytest.raises(BaseException, match="a test's own"):
+        sse_response(raises(BaseException("a test's own")))
     with pytest.raises(LocalProtocolError):
         sse_response([ServerSentEvent("x", "a\nb")])
 
 
+@pytest.mark.parametrize("kind", [KeyError, BaseException])
 def test_an_exception_after_it_ends_the_stream_and_is_logged(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, kind: type[BaseException]
 ) -> None:
-    def fails() -> Iterator[str]:
-        yield "one"
-        raise KeyError("mine")
-
-    assert list(items(fails())) == [b"data: one\n\n"]
-    assert "generator raised KeyError" in caplog.text
+    assert list(items(raises(kind("mine"), "one"))) == [b"data: one\n\n"]
+    assert f"generator raised {kind.__name__}" in caplog.text
 
 
 def test_silence_is_broken_by_comments() -> None:

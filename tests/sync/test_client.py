@@ -110,6 +110,7 @@ def test_a_close_from_another_thread_wakes_who_waits(url: str) -> None:
         (InvalidMessage(1007, "no JSON"), 1007),
         (ConnectionClosed(1000), 1000),
         (KeyboardInterrupt(), 1001),
+        (BaseException("no Exception, and a bug"), 1011),
     ],
 )
 def test_how_a_block_that_fails_closes(url: str, error: BaseException, code: int) -> None:

@@ -174,3 +174,43 @@ def test_what_a_test_itself_has_running_is_not_the_apps(app: App) -> None:
         mine.cancel()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("path", ["/ws", "/def", "/calls", "/page", "/events"])
+def test_a_check_in_a_handler_that_fails_as_pytest_says_it(path: str) -> None:
+    app = App()
+
+    @app.websocket("/ws")
+    async def ws(ws: WebSocket) -> None:
+        await ws.receive()
+        pytest.fail("in a handler")
+
+    @app.websocket("/def")
+    def in_a_thread(ws: SyncWebSocket) -> None:
+        ws.receive()
+        pytest.fail("in a handler")
+
+    @app.websocket("/calls")
+    class Calls:
+        def on_message(self, ws: WebSocket, message: str) -> None:
+            pytest.fail("in a handler")
+
+    @app.get("/page")
+    async def page() -> None:
+        pytest.fail("in a handler")
+
+    @app.sse("/events")
+    async def events() -> AsyncIterator[int]:
+        yield 1
+        pytest.fail("in a handler")
+
+    # What pytest raises for that is no Exception.
+    with pytest.raises(pytest.fail.Exception, match="in a handler"), TestClient(app) as c:
+        if path == "/page":
+            c.get(path)
+        elif path == "/events":
+            with c.events(path) as stream:
+                list(stream)
+        else:
+            with c.websocket(path) as client:
+                client.send("x")
