@@ -234,6 +234,20 @@ def test_a_full_server_refuses_connections_and_streams(
     assert "Limits.max_connections (2)" in caplog.text
 
 
+def test_a_stream_counts_from_when_its_request_is_whole(run: Runner, endings: Endings) -> None:
+    async def main() -> None:
+        network = Network(application(endings, Limits(max_connections=2)))
+        client = H2Client(network)
+        for _ in range(5):
+            client.peer.request(fields(GET, method="POST"), b"a part of it", end=False)
+        await client.run()
+        assert len(network.server.connections) == 1
+        await client.websocket()
+        assert len(network.server.connections) == 2
+
+    run(main())
+
+
 # ------------------------------------------------------------------------------ what is served
 
 
