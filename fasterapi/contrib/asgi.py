@@ -108,7 +108,11 @@ class ASGIHost(AppHost):
     async def converse(
         self, http: ASGIConnection, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Carry one request's events until its handler has ended."""
+        """Carry one request's events until its handler has ended.
+
+        Raises:
+            Exception: Whatever ``receive`` raised: the handler was told that its client is gone.
+        """
         transport = ASGITransport(
             self.loop, http, _extra(scope), lambda fault: self.fault(http.client, fault)
         )
@@ -126,10 +130,12 @@ class ASGIHost(AppHost):
         except asyncio.CancelledError:
             if call is not None:
                 call.cancel()
-            transport.lose()
             raise
         finally:
+            transport.lose()
             carrier.cancel()
+        if transport.error is not None:
+            raise transport.error
 
     def serve(self, http: HTTPProtocol, request: Request) -> None:
         """Find out who answers, and have it answer."""

@@ -42,6 +42,7 @@ class ASGITransport(asyncio.Transport):
         fault: Told why the connection was given up.
 
     Attributes:
+        error: What the server's ``receive`` raised, or what its event made us raise.
         over: Done when the connection is over, and the protocol has been told.
     """
 
@@ -53,6 +54,7 @@ class ASGITransport(asyncio.Transport):
         fault: Callable[[str], None],
     ) -> None:
         super().__init__(extra)
+        self.error: BaseException | None = None
         self.over: asyncio.Future[None] = loop.create_future()
         self._loop = loop
         self._protocol = protocol
@@ -139,27 +141,28 @@ class ASGITransport(asyncio.Transport):
 
     async def carry(self, send: Send) -> None:
         """Hand events over to the server, one after the other, until the connection is over."""
-        while not self._lost:
-            while self._events:
-                event, size = self._events[0]
-                if event["type"] == "websocket.close":
-                    await self._stop_feeding()
-                if not await self._hand_over(send, event):
-                    self.lose()
-                    return
-                if not self._events:
-                    return  # the connection was lost meanwhile
-                self._events.popleft()
-                self._size -= size
-                if self._paused and self._size <= self._high // 4:
-                    self._paused = False
-                    self._protocol.resume_writing()
-            if self._closing:
-                self.lose()
-                return
-            self._waiting = self._loop.create_future()
-            await self._waiting
-            self._waiting = None
+        try:
+            while not self._lost and await self._carry_all(send) and not self._closing:
+                self._waiting = self._loop.create_future()
+                await self._waiting
+                self._waiting = None
+        finally:
+            self.lose()
+
+    async def _carry_all(self, send: Send) -> bool:
+        """Hand over what is queued; tell whether the connection is still there."""
+        while self._events:
+            event, size = self._events[0]
+            if event["type"] == "websocket.close":
+                await self._stop_feeding()
+            if not await self._hand_over(send, event) or self._lost:
+                return False
+            self._events.popleft()
+            self._size -= size
+            if self._paused and self._size <= self._high // 4:
+                self._paused = False
+                self._protocol.resume_writing()
+        return True
 
     async def _hand_over(self, send: Send, event: Event) -> bool:
         """Give the server an event; tell whether it has taken it."""
@@ -175,8 +178,15 @@ class ASGITransport(asyncio.Transport):
         return True
 
     def feed(self, receive: Receive) -> None:
-        """Begin to ask the server for events."""
+        """Begin to ask the server for events; with nobody to ask, the connection is lost."""
         self._feeder = self._loop.create_task(self._feed(receive))
+        self._feeder.add_done_callback(self._fed)
+
+    def _fed(self, feeder: asyncio.Task[None]) -> None:
+        """Take that there will be no more events: nobody would tell of the client's leaving."""
+        if feeder is self._feeder and not self._lost:
+            self.error = None if feeder.cancelled() else feeder.exception()
+            self.lose()
 
     async def _stop_feeding(self) -> None:
         """Ask for no more events: granian closes nothing as long as somebody waits for one."""

@@ -31,10 +31,16 @@ class Server:
         self.refuses: Callable[[dict[str, Any]], BaseException | None] = lambda event: None
         self.takes = asyncio.Event()
         self.takes.set()
-        self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._incoming: asyncio.Queue[Any] = asyncio.Queue()
         for event in events:
             self._incoming.put_nowait(event)
-        self.task = asyncio.ensure_future(app(asked, self._incoming.get, self._send))
+        self.task = asyncio.ensure_future(app(asked, self._receive, self._send))
+
+    async def _receive(self) -> Any:
+        event = await self._incoming.get()
+        if isinstance(event, BaseException):
+            raise event
+        return event
 
     async def _send(self, event: Any) -> None:
         await self.takes.wait()
@@ -58,7 +64,8 @@ class Server:
         """Of the answer, as far as it has come."""
         return b"".join(event.get("body", b"") for event in self.sent)
 
-    def give(self, event: dict[str, Any]) -> None:
+    def give(self, event: dict[str, Any] | BaseException) -> None:
+        """Let ``receive`` give an event, or raise."""
         self._incoming.put_nowait(event)
 
     async def until(self, condition: Callable[[], bool]) -> None:

@@ -368,3 +368,58 @@ def test_a_server_that_cancels() -> None:
         await server.until(lambda: bool(ended))
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "wrong", [PermissionError("says a middleware"), asyncio.CancelledError(), {"no": "type"}]
+)
+def test_a_receive_that_fails_has_lost_the_client(wrong: Any) -> None:
+    ended = []
+    app = App()
+
+    @app.websocket("/ws")
+    async def ws(ws: WebSocket) -> None:
+        try:
+            async for message in ws:
+                await ws.send(message)
+        finally:
+            ended.append(ws.close_code)
+
+    async def main() -> None:
+        server = Server(app, scope("websocket", "/ws"), CONNECT)
+        await server.until(lambda: bool(server.sent))
+        server.give(wrong)
+        if isinstance(wrong, asyncio.CancelledError):
+            await server.end()
+        else:
+            with pytest.raises(KeyError if isinstance(wrong, dict) else type(wrong)):
+                await server.end()
+        assert ended == [1006]
+        assert not app._asgi_host.connections
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["websocket", "http"])
+def test_a_receive_that_fails_before_the_request_is_read(kind: str) -> None:
+    app = echo_app()
+
+    async def main() -> None:
+        server = Server(app, scope(kind, "/ws"))
+        server.give(PermissionError())
+        with pytest.raises(PermissionError):
+            await server.end()
+        assert not app._asgi_host.connections
+
+    asyncio.run(main())
+
+
+def test_a_send_that_is_cancelled_has_lost_the_client() -> None:
+    async def main() -> None:
+        server = Server(echo_app(), scope("websocket", "/ws"), CONNECT)
+        await server.until(lambda: bool(server.sent))
+        server.refuses = lambda event: asyncio.CancelledError()
+        server.give({"type": "websocket.receive", "text": "hello"})
+        await server.end()
+
+    asyncio.run(main())

@@ -237,3 +237,24 @@ def test_a_server_that_cancels() -> None:
                 await asyncio.sleep(0)
 
     asyncio.run(main())
+
+
+def test_a_receive_that_fails_ends_the_stream_and_is_raised() -> None:
+    ended = []
+
+    async def forever() -> AsyncIterator[str]:
+        try:
+            yield "one"
+            await asyncio.Event().wait()
+        finally:
+            ended.append("left")
+
+    async def main() -> None:
+        exchange = get(SSEResponse(forever()), "/")
+        await exchange.until(lambda: b"one" in exchange.body)
+        exchange.give(RuntimeError("the body was read already"))
+        with pytest.raises(RuntimeError, match="read already"):
+            await exchange.end()
+        assert ended == ["left"]
+
+    asyncio.run(main())
