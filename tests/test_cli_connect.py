@@ -7,13 +7,16 @@ import os
 import pty
 import select
 import signal
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
+import trustme
 
 from fasterapi import App, WebSocket
 from fasterapi.cli import main
@@ -145,6 +148,24 @@ def test_what_is_piped_and_no_text(
     err = capsys.readouterr().err
     assert "what is to be sent is no text: 'utf-8' codec can't decode" in err
     assert err.count("\n") == 1
+
+
+def test_certificates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("localhost").configure_cert(context)
+    with in_a_thread(app(), ssl_context=context) as server:
+        by_number = server.url.replace("ws://", "wss://")
+        by_name = by_number.replace("127.0.0.1", "localhost")
+        say = ["--exec", "x", "--count", "1"]
+        assert main(["connect", by_name, *say]) == 1
+        err = capsys.readouterr().err
+        assert "CERTIFICATE_VERIFY_FAILED" in err
+        assert err.endswith("; --cafile names a certificate to trust, --insecure trusts any\n")
+        assert main(["connect", by_name, *say, "--cafile", str(tmp_path / "ca.pem")]) == 0
+        assert main(["connect", by_number, *say, "--insecure"]) == 0
+        assert capsys.readouterr().out == "x\nx\n"
 
 
 # -------------------------------------------------------------------------------- a terminal

@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..protocol.text import printable
+from ..protocol.uri import without_userinfo
 from .command import Refusal
 
-__all__ = ["add_route", "log_on_stderr", "positive", "put", "route", "seconds"]
+__all__ = ["add_route", "failure", "log_on_stderr", "positive", "put", "route", "seconds"]
 
 
 def add_route(add: Callable[..., Any]) -> None:
@@ -53,6 +54,14 @@ def route(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.open_timeout is not None:
         options["open_timeout"] = arguments.open_timeout
     return options
+
+
+def failure(url: str, error: Exception) -> Refusal:
+    """Say in one line why a server can't be had, or is lost, and what helps if that is known."""
+    what = printable(str(error) or type(error).__name__)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        what += "; --cafile names a certificate to trust, --insecure trusts any"
+    return Refusal(f"{without_userinfo(url)}: {what}", status=1)
 
 
 def _context(cafile: str | None, insecure: bool) -> ssl.SSLContext | None:

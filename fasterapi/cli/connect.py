@@ -22,7 +22,7 @@ from ..protocol.text import printable
 from ..protocol.uri import without_userinfo
 from ..sync.client import Connecting
 from ..sync.websocket import SyncWebSocket
-from .client import add_route, positive, put, route, seconds
+from .client import add_route, failure, positive, put, route, seconds
 from .command import Refusal, formatted
 from .screen import PROMPT, Screen, hexadecimal
 
@@ -100,8 +100,7 @@ def talk(arguments: argparse.Namespace) -> int:
     except UnicodeError as error:
         raise Refusal(f"what is to be sent is no text: {error}", status=1) from None
     except (OSError, FasterAPIError, ValueError) as error:
-        what = str(error) or type(error).__name__
-        raise Refusal(f"{without_userinfo(arguments.url)}: {printable(what)}", status=1) from None
+        raise failure(arguments.url, error) from None
     reason = f" {printable(websocket.close_reason)}" if websocket.close_reason else ""
     screen.note(f"closed: {websocket.close_code}{reason}")
     return 0 if websocket.close_code == 1000 else 1

@@ -11,9 +11,8 @@ from typing import Any
 from ..errors import FasterAPIError
 from ..protocol.sse import ServerSentEvent
 from ..protocol.text import printable
-from ..protocol.uri import without_userinfo
 from ..sync.event_stream import SyncEventStream
-from .client import add_route, log_on_stderr, positive, put, route, seconds
+from .client import add_route, failure, log_on_stderr, positive, put, route, seconds
 from .command import Refusal, formatted
 
 __all__ = ["add_events", "follow"]
@@ -78,8 +77,7 @@ def follow(arguments: argparse.Namespace) -> int:
                     if not left:
                         break
     except (OSError, FasterAPIError, ValueError) as error:
-        what = str(error) or type(error).__name__
-        raise Refusal(f"{without_userinfo(arguments.url)}: {printable(what)}", status=1) from None
+        raise failure(arguments.url, error) from None
     return 0
 
 
