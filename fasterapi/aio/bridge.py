@@ -257,7 +257,7 @@ class BridgeStream:
         return not paused and self.outflow.has_room()
 
     def rest(self) -> None:
-        """Have the loop read for a handler that does not."""
+        """Have the loop read for a handler that does not, and write what nobody waits for."""
         with self._arrived:
             self._watched = True
             waiting = bool(self._incoming) or self._ended
@@ -265,7 +265,8 @@ class BridgeStream:
         if protocol is None:
             return
         connection = protocol.connection
-        if waiting or connection.unread or connection.state is not State.OPEN:
+        due = connection.unread or connection.behind or connection.state is not State.OPEN
+        if waiting or due:
             self.outflow.call_soon(self._watch)
 
     # ---------------------------------------------------------------------------- in the loop
@@ -302,13 +303,15 @@ class BridgeStream:
             self._watch()
 
     def _watch(self) -> None:
-        """Read for the handler, and see to what became of the connection."""
+        """Read and write for the handler, and see to what became of the connection."""
         protocol = self._protocol
         if protocol is not None:
             with self._arrived:
                 pending = bool(self._incoming) or self._ended
             if pending or protocol.websocket._unread:
                 protocol.websocket.pump()
+            if protocol.connection.behind and self.is_writable():
+                protocol.websocket.write_piece()
             protocol.settle()
             if protocol.websocket._unread:
                 self.outflow.call_soon(self._watch)
@@ -319,8 +322,6 @@ class BridgeStream:
 
     def _write(self, data: bytes) -> None:
         protocol = self._protocol
-        if protocol is not None and protocol._paused:
-            protocol.check_buffer()
         if protocol is None or protocol.lost or protocol.aborted:
             raise ConnectionClosed
         protocol.transport.write(data)

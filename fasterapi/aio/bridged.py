@@ -59,7 +59,9 @@ class BridgeExchange:
         self._soon(self._start)
 
     def send_data(self, data: bytes) -> None:
-        """Write a piece of a streamed body."""
+        """Write a piece of a streamed body; from a thread, waiting for room."""
+        if self._outflow.in_loop() and self._http._paused:
+            self._http.check_buffer()  # it does not wait
         self._outflow.put(data)
 
     def end(self) -> None:
@@ -94,7 +96,7 @@ class BridgeExchange:
         if self._ended:
             raise ConnectionClosed
         self._start()
-        self._http.send_data(data)
+        self._http.take_data(data)
         self._http.flush()
 
     def _end(self) -> None:
@@ -166,7 +168,7 @@ class BridgeWebSocketProtocol(WebSocketChannel):
 
     def _resumed(self) -> None:
         self._stream.outflow.resumed()
-        self.websocket.write_out(blocking=False)
+        self.websocket.write_piece()
 
     def _tick(self, now: float) -> None:
         self.websocket.tick(now)

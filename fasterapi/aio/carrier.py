@@ -74,6 +74,11 @@ class WebSocketChannel(Channel):
         """Tell the protocol that the peer sends no more."""
         raise NotImplementedError
 
+    @property
+    def queued(self) -> int:
+        """Bytes that wait for ``flush``."""
+        return self.connection.queued
+
     def _deadline(self) -> float | None:
         return self.connection.next_deadline()
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ..limits import MAX_BURST, Limits
 from ..protocol.flow import WriteProgress
 from ..sync.stream import limit_silence
+from .room import Room
 
 if TYPE_CHECKING:
     from .host import Host
@@ -60,7 +61,7 @@ class Channel(asyncio.Protocol):
         self._paused = False
         self._reading = True
         self._progress: WriteProgress | None = None
-        self._waiters: list[asyncio.Future[None]] | None = None
+        self._waiters: list[Room] | None = None
         self._linger_until: float | None = None
 
     # -------------------------------------------------------------------- for a deriving class
@@ -81,6 +82,11 @@ class Channel(asyncio.Protocol):
 
     def flush(self) -> None:
         """Write what is queued."""
+
+    @property
+    def queued(self) -> int:
+        """Bytes that wait for ``flush``."""
+        return 0
 
     # ------------------------------------------------------------------------------- writing
 
@@ -142,20 +148,29 @@ class Channel(asyncio.Protocol):
     def _wait(self) -> Awaitable[None]:
         if not self._paused:
             self.flush_soon()
-        waiter: asyncio.Future[None] = self.server.loop.create_future()
-        self._waiters = [*(self._waiters or ()), waiter]
-        return waiter
+        rooms = self._waiters
+        if rooms is None:
+            rooms = self._waiters = []
+        # What waits to be sent, and is nobody else's, is this sender's.
+        size = self._unsent() - sum(room.size for room in rooms)
+        rooms.append(room := Room(self.server.loop, max(0, size)))
+        return room
 
-    def check_buffer(self, queued: int = 0) -> None:
+    def _unsent(self) -> int:
+        return self.transport.get_write_buffer_size() + self.queued
+
+    def check_buffer(self) -> None:
         """Abort the connection if more waits to be sent than a peer may make us keep.
 
         Called before each send, so that a single message may be larger than the limit; ``aborted``
-        tells what came of it.
+        tells what came of it. What somebody has sent and awaits does not count.
         """
-        waiting = self.transport.get_write_buffer_size() + queued
-        if waiting > self.limits.max_write_buffer:
+        if (unsent := self._unsent()) <= self.limits.max_write_buffer:
+            return
+        unsent -= sum(room.size for room in self._waiters or () if room.awaited)
+        if unsent > self.limits.max_write_buffer:
             self.give_up(
-                f"aborted: it reads too slowly, {waiting} bytes wait to be sent, over "
+                f"aborted: it reads too slowly, {unsent} bytes wait to be sent, over "
                 f"Limits.max_write_buffer ({self.limits.max_write_buffer})"
             )
 
@@ -174,10 +189,9 @@ class Channel(asyncio.Protocol):
             self._wake_waiters()
 
     def _wake_waiters(self) -> None:
-        waiters, self._waiters = self._waiters, None
-        for waiter in waiters or ():
-            if not waiter.done():
-                waiter.set_result(None)
+        rooms, self._waiters = self._waiters, None
+        for room in rooms or ():
+            room.open()
 
     # ------------------------------------------------------------------------------- reading
 

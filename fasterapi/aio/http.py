@@ -178,11 +178,20 @@ class HTTPProtocol(Channel):
     def send_data(self, data: bytes) -> None:
         """Write a piece of a streamed body; a peer that reads too slowly is cut off."""
         if self._paused:
-            self.check_buffer(self.streamed)
+            self.check_buffer()
+        self.take_data(data)
+
+    def take_data(self, data: bytes) -> None:
+        """Do the same for senders who wait while the peer reads slowly."""
         if self.lost or self.aborted or self._request is None:
             raise ConnectionClosed
         self._h1.send_data(data)
         self.streamed += len(data)
+
+    @property
+    def queued(self) -> int:
+        """Bytes that wait for ``flush``."""
+        return self.streamed
 
     def flush(self) -> None:
         """Write what is queued, unless the transport has enough."""

@@ -101,8 +101,8 @@ class WebSocketSession(WebSocketBase):
         channel = self._channel
         if channel is not None and channel.lost:
             raise self._closed_error()
-        if channel is not None and channel._paused and self._connection is not None:
-            channel.check_buffer(self._connection.queued)
+        if channel is not None and channel._paused:
+            channel.check_buffer()
             if channel.aborted:
                 channel._take_eof()
 

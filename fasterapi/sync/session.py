@@ -28,11 +28,12 @@ class BlockingSession(BlockingReader):
         attach: Called once, when the handshake is accepted and the stream is the WebSocket's.
     """
 
-    __slots__ = ("_done", "_on_attach", "_opening", "_pings")
+    __slots__ = ("_awaited", "_done", "_on_attach", "_opening", "_pings")
 
     def __init__(self, *args: Any, attach: Callable[[Any], None], **options: Any) -> None:
         super().__init__(*args, **options)
         self._on_attach = attach
+        self._awaited = 0  # queued bytes of threads that wait for room
         self._opening = threading.Lock()
         self._done = threading.Event()
         self._pings: dict[bytes, tuple[threading.Event, list[float]]] = {}
@@ -139,7 +140,12 @@ class BlockingSession(BlockingReader):
 
     def _await_room(self) -> None:
         """Write what is queued; ``ConnectionClosed`` if it is in vain."""
-        self.write_out()
+        if self._stream.may_wait():
+            with self._awaiting():
+                self.write_out()
+        else:
+            self.write_out()
+            self._check_backlog()
         if self.lost:
             with self._lock:
                 if not (self.waiting or self._ending):
@@ -157,17 +163,34 @@ class BlockingSession(BlockingReader):
             return True
         return self._write()
 
+    @contextmanager
+    def _awaiting(self) -> Iterator[None]:
+        """Own what is queued and is nobody else's: whoever waits makes its peer keep nothing."""
+        with self._lock:
+            size = max(0, self._queued() - self._awaited)
+            self._awaited += size
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._awaited -= size
+
+    def _check_backlog(self) -> None:
+        """Give a peer up that reads too slowly for those who send and don't wait."""
+        with self._lock:
+            unsent = self._queued() - self._awaited
+            most = self._limits.max_write_buffer
+            if unsent > most and not self._stream.is_writable():
+                self.give_up(
+                    f"it reads too slowly, {unsent} bytes wait to be sent, over "
+                    f"Limits.max_write_buffer ({most})"
+                )
+
     def _send_prepared(self, message: PreparedMessage) -> bool:
         with self._lock:
             connection = self._connection
+            self._check_backlog()
             if connection is None or self.lost or not self._takes_prepared():
-                return False
-            most = self._limits.max_write_buffer
-            if connection.queued > most:
-                self.give_up(
-                    f"it reads too slowly, {connection.queued} bytes wait to be sent, over "
-                    f"Limits.max_write_buffer ({most})"
-                )
                 return False
             connection.send_prepared(message)
             self._write()

@@ -86,6 +86,14 @@ class BlockingWriter(Generic[Stream]):
             with self._lock:
                 written = self._write()
 
+    def write_piece(self) -> None:
+        """Write what there is room for, of a long message a piece, and don't wait.
+
+        Whoever watches the stream is told if more is to follow.
+        """
+        with self._lock:
+            self._write()
+
     def give_up(self, fault: str) -> None:
         """End the connection at once, for what the peer failed to do."""
         if not self.lost:

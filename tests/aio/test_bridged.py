@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from fasterapi import (
     State,
     SyncSSEConnection,
     SyncWebSocket,
+    broadcast,
 )
 from fasterapi.aio.bridged import BridgeExchange, BridgeWebSocketProtocol
 from fasterapi.aio.http import HTTPProtocol
@@ -28,7 +30,7 @@ from tests.protocol.wire import BINARY, PING, PONG, TEXT, bombs, frame
 from tests.sync.pairs import wait_until
 
 from .conftest import Runner
-from .memory import Client, Network, get, handshake, turns, until
+from .memory import Client, Network, Written, get, handshake, turns, until
 
 LIMITS = Limits(
     write_high_water=1000, max_write_buffer=5000, receive_high_water=2000,
@@ -275,6 +277,68 @@ def test_a_reader_that_takes_nothing_is_cut_off(
 
     run(main())
     assert "Limits.write_timeout (30 s)" in caplog.text
+
+
+def test_many_threads_that_wait_are_not_cut_off(run_everywhere: Runner) -> None:
+    async def main() -> None:
+        desk = Desk("websocket")
+        client = await desk.open()
+        client.transport.stuck = True
+
+        def talk(number: int) -> None:
+            for _ in range(3):
+                desk.connection.send(bytes([number]) * 2000)
+
+        talking = asyncio.gather(*(asyncio.to_thread(talk, number) for number in range(8)))
+        while not talking.done():
+            client.transport.take(3000)
+            await turns(20)
+        await talking
+        client.transport.take()
+        await until(lambda: len(client.messages()) == 24)
+        await desk.end()
+
+    run_everywhere(main())
+
+
+def test_the_loop_does_not_wait_and_is_cut_off(
+    run: Runner, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "fasterapi")
+
+    async def main() -> None:
+        desk = Desk("websocket")
+        client = await desk.open()
+        client.transport.stuck = True
+        sends = 0
+        with pytest.raises(ConnectionClosed) as closed:
+            while sends < 20:
+                desk.connection.send(bytes(1000))
+                sends += 1
+        assert closed.value.code == 1006
+        assert 5 <= sends < 9
+        await desk.end()
+
+    run(main())
+    assert "over Limits.max_write_buffer (5000)" in caplog.text
+
+
+def test_a_message_to_many_goes_on_while_nobody_sends(run_everywhere: Runner) -> None:
+    async def main() -> None:
+        desk = Desk("websocket")
+        client = await desk.net.websocket("/", "Sec-WebSocket-Extensions: permessage-deflate")
+        await until(desk.ready.is_set)
+        message = "to whom it may concern " * 20_000
+        assert broadcast([desk.connection], message) == 1
+        frames: list[Written] = []
+        await until(lambda: frames.extend(client.frames()) or (frames and frames[-1].first & 0x80))
+        assert len(frames) > 3  # a piece at a time, in the loop
+        inflater = zlib.decompressobj(-15)
+        tail = b"\0\0\xff\xff"
+        assert inflater.decompress(b"".join(f.payload for f in frames) + tail) == message.encode()
+        await desk.end()
+
+    run_everywhere(main())
 
 
 @pytest.mark.parametrize("how", ["finish", "leave"])
@@ -683,6 +747,23 @@ def test_a_client_that_leaves_ends_the_wait(run: Runner) -> None:
                 await desk.ask("send", "two")
             await desk.end()
             assert desk.net.server.connections == set()
+
+    run(main())
+
+
+def test_a_stream_whose_events_nobody_awaits_is_cut_off(run: Runner) -> None:
+    async def main() -> None:
+        desk = Desk("sse")
+        client = await desk.begin()
+        client.transport.stuck = True
+        sends = 0
+        with pytest.raises(ConnectionClosed):
+            while sends < 20:
+                desk.connection.send("x" * 1000)  # in the loop, which does not wait
+                sends += 1
+        assert 5 <= sends < 9
+        assert client.transport.aborted
+        await desk.end()
 
     run(main())
 

@@ -493,6 +493,31 @@ def test_one_who_does_not_wait_is_cut_off(run: Runner, caplog: pytest.LogCapture
     assert "over Limits.max_write_buffer (50000)" in caplog.text
 
 
+def test_many_who_wait_are_not_cut_off(run_everywhere: Runner) -> None:
+    async def main() -> None:
+        handler, _, client = await puppet()
+        client.transport.stuck = True
+
+        async def talk(number: int) -> None:
+            for _ in range(3):
+                await handler.ws.send(bytes([number]) * 10_000)
+
+        talking = asyncio.gather(*(talk(number) for number in range(30)))
+        await turns()
+        assert len(client.transport.buffer) + handler.ws.buffered > 100_000  # twice the limit
+        while not talking.done():
+            client.transport.take(50_000)
+            await turns(20)
+        await talking
+        client.transport.take()
+        await turns()
+        messages = client.messages()
+        assert sorted(messages) == sorted([bytes([n]) * 10_000 for n in range(30)] * 3)  # type: ignore[type-var]
+        assert not client.transport.aborted
+
+    run_everywhere(main())
+
+
 def test_a_single_large_message_is_no_offence(run: Runner) -> None:
     async def main() -> None:
         handler, net, client = await puppet()

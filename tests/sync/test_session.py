@@ -240,3 +240,17 @@ def test_a_message_to_many_waits_for_nobody(
     assert broadcast(all_of_them, "z") == 1
     assert not slow.ws.is_open()
     assert "over Limits.max_write_buffer (1000)" in caplog.text
+
+
+def test_what_a_thread_waits_for_is_no_offence() -> None:
+    slow = Session(max_write_buffer=1000)
+    slow.ws.accept()
+    slow.pipe.room.clear()
+    with elsewhere(slow.ws.send, "first"):
+        wait_until(lambda: slow.pipe.waiting)
+        with elsewhere(slow.ws.send, "x" * 5000):
+            wait_until(lambda: slow.ws._awaited > 5000)
+            assert broadcast([slow.ws], "to many") == 1
+            slow.pipe.room.set()
+    assert slow.heard() == ["first", "x" * 5000, "to many"]
+    assert slow.ws._awaited == 0
