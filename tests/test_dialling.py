@@ -25,6 +25,7 @@ from fasterapi.limits import Limits
 from fasterapi.protocol import Request
 from fasterapi.protocol.uri import HTTP_SCHEMES, parse_uri
 from fasterapi.sync.dial import Dialler as SyncDialler
+from fasterapi.sync.dial import Supplies
 from fasterapi.sync.link import Link as SyncLink
 from fasterapi.sync.stream import SocketStream
 
@@ -157,29 +158,27 @@ def test_a_server_on_tls(
 def test_a_default_context_is_made_once(
     server_context: ssl.SSLContext, trusting: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[str] = []
-    for adapter in ("sync", "aio"):
-        monkeypatch.setattr(
-            f"fasterapi.{adapter}.dial.default_context",
-            lambda adapter=adapter: made.append(adapter) or trusting,
-        )
+    made: list[ssl.SSLContext] = []
+    monkeypatch.setattr(
+        "fasterapi.sync.dial.default_context", lambda: made.append(trusting) or trusting
+    )
 
     async def dial_twice(url: str) -> None:
         opening, route, rest = setting(url)
-        dialler = AsyncDialler(route, **rest)
+        supplies = Supplies(route)
         for _ in range(2):
-            link, _ = await dialler.open(opening)
+            link, _ = await AsyncDialler(route, supplies=supplies, **rest).open(opening)
             link.transport.abort()
         await asyncio.sleep(0)
 
     with listening(Script(*[SWITCH] * 4), context=server_context) as port:
         url = f"wss://localhost:{port}/"
         opening, route, rest = setting(url)
-        dialler = SyncDialler(route, **rest)
+        supplies = Supplies(route)
         for _ in range(2):
-            dialler.open(opening)[0].close()
+            SyncDialler(route, supplies=supplies, **rest).open(opening)[0].close()
         asyncio.run(dial_twice(url))
-    assert made == ["sync", "aio"]
+    assert len(made) == 2
 
 
 def test_a_certificate_nobody_vouches_for(dial: Dial, server_context: ssl.SSLContext) -> None:

@@ -13,11 +13,13 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from types import TracebackType
 from typing import Any, Unpack
 
+from ..app.entries import Entries
 from ..app.keeping import Keeper
 from ..app.outcome import Cancelled
 from ..http.h1_client import ResponseReader
 from ..http.websocket_request import ConnectOptions, WebSocketRequest
 from ..limits import DEFAULT_LIMITS
+from ..sync.dial import Supplies
 from .carrier import WebSocketProtocol
 from .channel import Channel
 from .dial import Dialler
@@ -67,13 +69,15 @@ class Connecting:
     with 1011 for one that nobody expected. Leaving waits for the server's agreement, and for the
     end of the transport, at most ``Limits.close_timeout`` each.
 
+    It may be used again, meanwhile and by other tasks, too: each use opens a WebSocket of its own.
+
     See ``connect``.
     """
 
     def __init__(self, url: str, options: ConnectOptions) -> None:
         self._request = WebSocketRequest(url, options)
-        self._dialler = Dialler(self._request.route, limits=self._request.limits)
-        self._websocket: WebSocket | None = None
+        self._supplies = Supplies(self._request.route)
+        self._entries: Entries[WebSocket] = Entries()
 
     def __await__(self) -> Generator[Any, None, WebSocket]:
         """Open it; whoever does so closes it."""
@@ -81,8 +85,7 @@ class Connecting:
 
     async def __aenter__(self) -> WebSocket:
         """Open it."""
-        self._websocket = await self._open()
-        return self._websocket
+        return self._entries.push(asyncio.current_task(), await self._open())
 
     async def __aexit__(
         self,
@@ -91,8 +94,7 @@ class Connecting:
         traceback: TracebackType | None,
     ) -> None:
         """Close it."""
-        websocket, self._websocket = self._websocket, None
-        assert websocket is not None
+        websocket = self._entries.pop(asyncio.current_task())
         await _leave(websocket, Cancelled() if isinstance(error, asyncio.CancelledError) else error)
 
     async def __aiter__(self) -> AsyncGenerator[WebSocket]:
@@ -115,13 +117,15 @@ class Connecting:
                 keeper.ended(websocket._closed_error())
 
     async def _open(self) -> WebSocket:
-        attempt = self._request.attempt()
-        link, reader = await self._dialler.open(attempt.opening)
+        request = self._request
+        attempt = request.attempt()
+        dialler = Dialler(request.route, limits=request.limits, supplies=self._supplies)
+        link, reader = await dialler.open(attempt.opening)
         try:
             response = reader.response
             assert response is not None
             refused = response.status != 101
-            body = await self._dialler.excerpt(link, reader) if refused else b""
+            body = await dialler.excerpt(link, reader) if refused else b""
             session = attempt.session(response, body)
         except BaseException:
             link.transport.abort()

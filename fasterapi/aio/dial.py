@@ -22,7 +22,7 @@ from ..http.proxy import Proxy
 from ..http.route import Route, socks_failed, timeout_text
 from ..limits import DEFAULT_LIMITS, REFUSAL_TIMEOUT, Limits
 from ..protocol.uri import URI
-from ..sync.dial import default_context
+from ..sync.dial import Supplies
 from ..sync.socks import FOREVER, make_socks
 from .link import Link
 from .race import connect_to_name
@@ -34,12 +34,13 @@ __all__ = ["Dialler"]
 
 
 class Dialler:
-    """Opens connections along a route.
+    """Opens connections along a route, one at a time.
 
     Args:
         route: The way.
         limits: Those of a head, and ``open_timeout``.
         environ: The environment's variables; by default the process's.
+        supplies: What it shares with other diallers of the route.
     """
 
     def __init__(
@@ -48,13 +49,13 @@ class Dialler:
         *,
         limits: Limits = DEFAULT_LIMITS,
         environ: Mapping[str, str] | None = None,
+        supplies: Supplies | None = None,
     ) -> None:
         self._route = route
         self._limits = limits
         self._environ = os.environ if environ is None else environ
-        self._sock: socket.socket | None = route.sock
+        self._supplies = supplies or Supplies(route)
         self._waiting_for = ""
-        self._context: ssl.SSLContext | None = None
 
     async def open(self, opening: Opening) -> tuple[Link, ResponseReader]:
         """Get the response that counts; the link is the caller's to close.
@@ -122,7 +123,8 @@ class Dialler:
         if step.socks is not None:
             options["sock"] = await _socks(step.socks, step.uri)
         elif step.address is None:
-            options["sock"] = self._take_sock()
+            options["sock"] = sock = self._supplies.take_sock()
+            sock.setblocking(False)
         try:
             return await self._connect(loop, step.address, options)
         except ssl.SSLError:
@@ -154,20 +156,8 @@ class Dialler:
     def _tls(self, tls: StartTLS | None) -> dict[str, Any]:
         if tls is None:
             return {}
-        context: ssl.SSLContext = tls.context or self._default_context()
+        context: ssl.SSLContext = tls.context or self._supplies.context
         return {"ssl": context, "server_hostname": tls.hostname}
-
-    def _default_context(self) -> ssl.SSLContext:
-        if self._context is None:
-            self._context = default_context()  # reading certificates takes its time
-        return self._context
-
-    def _take_sock(self) -> socket.socket:
-        sock, self._sock = self._sock, None
-        if sock is None:
-            raise ConnectionError("the given socket is used up: it serves one connection")
-        sock.setblocking(False)
-        return sock
 
 
 def _is_literal(host: str) -> bool:

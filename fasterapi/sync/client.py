@@ -13,10 +13,11 @@ from collections.abc import Generator
 from types import TracebackType
 from typing import Unpack
 
+from ..app.entries import Entries
 from ..app.keeping import Keeper
 from ..http.websocket_request import ConnectOptions, WebSocketRequest
 from .carrier import WebSocketCarrier
-from .dial import Dialler
+from .dial import Dialler, Supplies
 from .watcher import shared_watcher
 from .websocket import SyncWebSocket
 
@@ -32,6 +33,9 @@ class Connecting:
     Leaving closes it, with 1000 or the code that fits the error that leaves the block, and waits
     for the server's agreement and the socket's end, at most ``Limits.close_timeout`` each.
 
+    It may be used again, meanwhile and by other threads, too: each use opens a WebSocket of its
+    own.
+
     See ``connect``.
 
     Attributes:
@@ -42,9 +46,8 @@ class Connecting:
 
     def __init__(self, url: str, options: ConnectOptions) -> None:
         self._request = WebSocketRequest(url, options)
-        self._dialler = Dialler(self._request.route, limits=self._request.limits)
-        self._websocket: SyncWebSocket | None = None
-        self._over = threading.Event()
+        self._supplies = Supplies(self._request.route)
+        self._entries: Entries[tuple[SyncWebSocket, threading.Event]] = Entries()
 
     def open(self) -> SyncWebSocket:
         """Open it; whoever does so closes it."""
@@ -52,9 +55,10 @@ class Connecting:
 
     def __enter__(self) -> SyncWebSocket:
         """Open it."""
-        self._over = threading.Event()
-        self._websocket = self._open(self._over)
-        return self._websocket
+        over = threading.Event()
+        websocket = self._open(over)
+        self._entries.push(threading.current_thread(), (websocket, over))
+        return websocket
 
     def __exit__(
         self,
@@ -63,9 +67,7 @@ class Connecting:
         traceback: TracebackType | None,
     ) -> None:
         """Close it."""
-        websocket, self._websocket = self._websocket, None
-        assert websocket is not None
-        self._leave(websocket, self._over, error)
+        self._leave(*self._entries.pop(threading.current_thread()), error)
 
     def __iter__(self) -> Generator[SyncWebSocket]:
         """Give one open WebSocket after the other; each is closed when the next is asked for.
@@ -88,12 +90,14 @@ class Connecting:
                 keeper.ended(websocket._closed_error())
 
     def _open(self, over: threading.Event) -> SyncWebSocket:
-        attempt = self._request.attempt()
-        link, reader = self._dialler.open(attempt.opening)
+        request = self._request
+        attempt = request.attempt()
+        dialler = Dialler(request.route, limits=request.limits, supplies=self._supplies)
+        link, reader = dialler.open(attempt.opening)
         try:
             response = reader.response
             assert response is not None
-            body = self._dialler.excerpt(link, reader) if response.status != 101 else b""
+            body = dialler.excerpt(link, reader) if response.status != 101 else b""
             session = attempt.session(response, body)
         except BaseException:
             link.close()

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from ..http.dialling import Ask, Connect, HangUp, StartTLS, dialling
@@ -29,7 +29,7 @@ from .link import Link
 from .socks import connect_by_socks
 from .stream import SocketStream
 
-__all__ = ["Dialler", "default_context"]
+__all__ = ["Dialler", "Supplies", "default_context"]
 
 
 Result = TypeVar("Result")
@@ -42,14 +42,43 @@ def default_context() -> ssl.SSLContext:
     return context
 
 
+class Supplies:
+    """What the connections along a route share, though each has a dialler of its own.
+
+    Args:
+        route: The way.
+    """
+
+    def __init__(self, route: Route) -> None:
+        self._socks: list[socket.socket] = [] if route.sock is None else [route.sock]
+
+    def take_sock(self) -> socket.socket:
+        """Give the socket that is to be used, once.
+
+        Raises:
+            ConnectionError: If it has been used.
+        """
+        try:
+            return self._socks.pop()
+        except IndexError:
+            text = "the given socket is used up: it serves one connection"
+            raise ConnectionError(text) from None
+
+    @cached_property
+    def context(self) -> ssl.SSLContext:
+        """The default of TLS; reading certificates takes its time."""
+        return default_context()
+
+
 class Dialler:
-    """Opens connections along a route.
+    """Opens connections along a route, one at a time.
 
     Args:
         route: The way.
         limits: Those of a head, and ``open_timeout``.
         environ: The environment's variables; by default the process's.
         clock: The time in seconds; for tests.
+        supplies: What it shares with other diallers of the route.
     """
 
     def __init__(
@@ -59,15 +88,15 @@ class Dialler:
         limits: Limits = DEFAULT_LIMITS,
         environ: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        supplies: Supplies | None = None,
     ) -> None:
         self._route = route
         self._limits = limits
         self._environ = os.environ if environ is None else environ
         self._clock = clock
-        self._sock: socket.socket | None = route.sock
+        self._supplies = supplies or Supplies(route)
         self._waiting_for = ""
         self._deadline: float | None = None
-        self._context: ssl.SSLContext | None = None
         self._lock = threading.Lock()  # guards what is under way
         self._interrupt: Callable[[], object] | None = None
         self._abandoned = False
@@ -151,11 +180,6 @@ class Dialler:
         self._dials(None)
         link.close()
 
-    def _default_context(self) -> ssl.SSLContext:
-        if self._context is None:
-            self._context = default_context()  # reading certificates takes its time
-        return self._context
-
     def _open(self, opening: Opening) -> tuple[Link, ResponseReader]:
         link: Link | None = None
         reader: ResponseReader | None = None
@@ -188,7 +212,7 @@ class Dialler:
 
     def _start_tls(self, link: Link, tls: StartTLS) -> None:
         self._waiting_for = tls.waiting_for
-        link.start_tls(tls.context or self._default_context(), tls.hostname)
+        link.start_tls(tls.context or self._supplies.context, tls.hostname)
 
     def _reach(self, step: Connect) -> socket.socket:
         """Connect to whom a step names."""
@@ -198,7 +222,7 @@ class Dialler:
             connect = connect_by_socks(step.socks, step.uri, self._time_left())
             return self._send_for(connect, socket.socket.close)
         if step.address is None:
-            return self._take_sock()
+            return self._supplies.take_sock()
         try:
             return self._tcp(*step.address)
         except OSError as error:
@@ -244,12 +268,6 @@ class Dialler:
             self._dials(None)
             sock.close()
             raise
-        return sock
-
-    def _take_sock(self) -> socket.socket:
-        sock, self._sock = self._sock, None
-        if sock is None:
-            raise ConnectionError("the given socket is used up: it serves one connection")
         return sock
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from ..app.entries import Entries
 from ..limits import Limits
 from .waiting import describe_call
 
@@ -175,21 +177,20 @@ class Opening(Generic[S]):
         open: As given.
     """
 
-    __slots__ = ("_session", "open")
+    __slots__ = ("_entries", "open")
 
     def __init__(self, open_: Callable[[], Coroutine[Any, Any, S]]) -> None:
         self.open = open_
-        self._session: S | None = None
+        self._entries: Entries[S] = Entries()
 
     def __await__(self) -> Generator[Any, None, S]:
         return self.open().__await__()
 
     async def __aenter__(self) -> S:
         """Open the connection."""
-        self._session = await self
-        return self._session
+        return self._entries.push(asyncio.current_task(), await self)
 
     async def __aexit__(self, *error: object) -> None:
         """Leave it."""
-        assert self._session is not None
-        await self._session.__aexit__(*error)  # type: ignore[arg-type]  # as they came
+        session = self._entries.pop(asyncio.current_task())
+        await session.__aexit__(*error)  # type: ignore[arg-type]  # as they came

@@ -24,6 +24,7 @@ from fasterapi import (
     LocalProtocolError,
     Reconnect,
     State,
+    WebSocket,
     connect,
     serve,
 )
@@ -106,6 +107,33 @@ def test_an_await_opens_too_and_close_waits_for_the_transport_s_end(run_everywhe
             assert (ws.close_code, ws.close_reason) == (4000, "done")
             await ws.close()  # no error
             await ws.wait_closed()
+
+    run_everywhere(main())
+
+
+def test_what_is_entered_again_opens_another(run_everywhere: Runner) -> None:
+    opened: list[WebSocket] = []
+
+    async def main() -> None:
+        async with serving() as url:
+            connecting = connect(url)
+            async with connecting as outer:
+                async with connecting as inner:
+                    await inner.send("inner")
+                assert inner.close_code == 1000
+                await outer.send("outer")
+                assert await outer.receive() == "outer"
+            together = asyncio.Barrier(3)
+
+            async def work() -> None:
+                async with connecting as ws:
+                    opened.append(ws)
+                    await together.wait()
+                await together.wait()
+
+            await asyncio.gather(work(), work(), work())
+            assert len(set(opened)) == 3
+            assert [ws.close_code for ws in (outer, *opened)] == [1000] * 4
 
     run_everywhere(main())
 

@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,53 @@ def test_a_message_there_and_back(url: str) -> None:
         assert ws.receive_bytes(timeout=10) == b"\x00" * 1_000_000
         assert 0 < ws.ping(timeout=10) == ws.latency
     assert (ws.state, ws.close_code) == (State.CLOSED, 1000)
+
+
+def test_what_is_entered_again_opens_another(url: str) -> None:
+    connecting, opened = connect(url), []
+    with connecting as outer:
+        with connecting as inner:
+            inner.send("inner")
+        assert inner.close_code == 1000
+        outer.send("outer")
+        assert outer.receive(timeout=10) == "outer"
+    together = threading.Barrier(3)
+
+    def work() -> None:
+        with connecting as ws:
+            opened.append(ws)
+            together.wait(10)
+        together.wait(10)
+
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(work) for _ in range(3)]:
+            done.result(20)
+    assert len(set(opened)) == 3
+    assert [ws.close_code for ws in (outer, *opened)] == [1000] * 4
+
+
+def test_openings_beside_each_other_have_a_deadline_each() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(2) as pool:
+        listener.settimeout(5)
+        at = f"ws://127.0.0.1:{listener.getsockname()[1]}/"
+        connecting = connect(at, limits=Limits(open_timeout=20))
+        led_on = pool.submit(connecting.open)
+        first, _ = listener.accept()
+        refused = pool.submit(connecting.open)
+        second, _ = listener.accept()
+        with first, second:
+            second.recv(65536)
+            second.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nbut")
+            with pytest.raises(HandshakeError):  # when the rest of the body does not come
+                refused.result(10)
+            answer = f"HTTP/1.1 302 Found\r\nLocation: {at}again\r\nContent-Length: 0\r\n\r\n"
+            first.sendall(answer.encode())
+            third, _ = listener.accept()
+            with third:
+                third.recv(65536)
+                third.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+                with pytest.raises(HandshakeError, match="404"):
+                    led_on.result(10)
 
 
 def test_what_a_client_knows_of_its_connection(url: str) -> None:
