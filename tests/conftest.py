@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Generator
 
 import pytest
@@ -17,6 +18,10 @@ import fasterapi
 
 REQUIRE_ALL = os.environ.get("FASTERAPI_REQUIRE_ALL", "0") not in ("", "0")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+# The runner of the Autobahn cases has modules of the names of others, as of autobahn, which daphne
+# needs: it runs in processes of its own.
+sys.modules["kosoku"] = None  # type: ignore[assignment]
 
 # No deadline and no health check of speed: a busy machine must not change a result.
 settings.register_profile(
