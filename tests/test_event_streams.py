@@ -232,6 +232,29 @@ def test_silence_ends_a_connection(read: Read) -> None:
         assert read(url, reconnect=AT_ONCE, idle_timeout=0.05).data == ["x"]
 
 
+def test_what_came_while_the_loop_was_busy_is_no_silence() -> None:
+    go, sent = threading.Event(), threading.Event()
+
+    def late(sock: socket.socket) -> None:
+        sock.sendall(until_close(b"data: x\n\n"))
+        assert go.wait(10)
+        sock.sendall(b"data: y\n\n")
+        sent.set()
+        sock.recv(1)
+
+    async def main(url: str) -> None:
+        async with fasterapi.events(url, reconnect=False, idle_timeout=1e-6) as stream:
+            assert (await anext(stream)).data == "x"
+            go.set()
+            assert sent.wait(10)  # and so blocks the loop
+            assert (await anext(stream)).data == "y"
+            with pytest.raises(TimeoutError, match="no byte for"):
+                await anext(stream)
+
+    with serving(late) as (_, url):
+        asyncio.run(main(url))
+
+
 def test_a_server_that_is_not_there_is_an_error_at_first_and_waited_for_later(read: Read) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -531,6 +554,29 @@ def test_a_task_that_connects_can_be_cancelled() -> None:
             await opener
 
     with serving(silent) as (_, url):
+        asyncio.run(main(url))
+
+
+def test_a_task_that_reads_what_refuses_it_stops_when_another_closes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fasterapi.aio.dial.REFUSAL_TIMEOUT", 600.0)
+
+    def slow(sock: socket.socket) -> None:
+        sock.sendall(b"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\nbut")
+        sock.recv(1)
+
+    async def main(url: str) -> None:
+        stream = fasterapi.events(url, proxy=None)
+        opener = asyncio.create_task(stream.__aenter__())
+        async with asyncio.timeout(10):
+            while stream._link is None:
+                await asyncio.sleep(0.001)
+            await stream.close()
+            assert await opener is stream
+            assert [event async for event in stream] == []
+
+    with serving(slow) as (_, url):
         asyncio.run(main(url))
 
 

@@ -80,10 +80,10 @@ class Dialler:
     async def excerpt(self, link: Link, reader: ResponseReader) -> bytes:
         """Read the beginning of a refusal's body, for a moment."""
         excerpt = Excerpt(reader)
-        with suppress(TimeoutError, OSError):  # what is there will do
-            async with asyncio.timeout(REFUSAL_TIMEOUT):
-                while excerpt.wants_data and (data := await link.read()):
-                    excerpt.receive_data(data)
+        due = asyncio.get_running_loop().time() + REFUSAL_TIMEOUT
+        with suppress(OSError):  # what is there will do
+            while excerpt.wants_data and (data := await link.read(due=due)):
+                excerpt.receive_data(data)
         return excerpt.data
 
     async def _open(self, opening: Opening) -> tuple[Link, ResponseReader]:

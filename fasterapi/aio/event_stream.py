@@ -174,11 +174,10 @@ class EventStream(EventStreamBase):
         link, due = self._link, self._source.deadline()
         assert link is not None
         try:
-            async with asyncio.timeout_at(due) as idle:
-                data = await link.read(_PIECE)
+            data = await link.read(_PIECE, due=due)
         except OSError as error:
             now = loop.time()
-            if idle.expired() and due is not None:
+            if isinstance(error, TimeoutError) and error.errno is None and due is not None:
                 self._source.tick(max(now, due))
             elif self.state is OPEN:
                 self._source.lost(error, now)

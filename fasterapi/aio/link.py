@@ -6,6 +6,7 @@ import asyncio
 from typing import cast
 
 from ..http.h1_client import ResponseReader
+from .timers import TURNS
 
 __all__ = ["Link"]
 
@@ -31,7 +32,7 @@ class Link(asyncio.Protocol):
         self.paused = False
         self._data = bytearray()
         self._error: Exception | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._arrived = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
@@ -40,35 +41,37 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Keep what arrives until it is asked for."""
         self._data += data
+        self._arrived.set()
         if len(self._data) > _MUCH and not self.paused:
             self.paused = True
             self.transport.pause_reading()
-        self._wake()
 
     def eof_received(self) -> bool:
         """Take the peer's end; over TLS it is ours too."""
         self.ended = True
-        self._wake()
+        self._arrived.set()
         return self.transport.can_write_eof()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Take the transport's end."""
         self.ended = self.lost = True
         self._error = error
-        self._wake()
+        self._arrived.set()
 
-    async def read(self, most: int | None = None) -> bytes:
+    async def read(self, most: int | None = None, *, due: float | None = None) -> bytes:
         """Wait for bytes; ``b""`` is the end.
 
         Args:
             most: How many of them at most; by default all that are there.
+            due: When to wait no longer, in the time of the loop. What has arrived is read, however
+                late a busy loop comes to it.
 
         Raises:
-            OSError: If the connection was reset.
+            OSError: If the connection was reset, or nothing has arrived when it was due
+                (``TimeoutError``, without an ``errno``).
         """
-        while not self._data and not self.ended:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+        if not self._data and not self.ended:
+            await self._arrival(due)
         if not self._data and self._error is not None:
             raise self._error
         return self.take(most)
@@ -94,6 +97,15 @@ class Link(asyncio.Protocol):
             if not data:
                 reader.receive_eof()
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    async def _arrival(self, due: float | None) -> None:
+        """Wait until there is something to read, or never will be; several may do so."""
+        try:
+            async with asyncio.timeout_at(due):
+                while not self._data and not self.ended:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        except TimeoutError:
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+            if not self._data and not self.ended:
+                raise

@@ -7,7 +7,11 @@ from collections.abc import Callable
 
 from ..app.deadlines import RESOLUTION, Deadlines, Timed
 
-__all__ = ["RESOLUTION", "Timed", "Timers"]
+__all__ = ["RESOLUTION", "TURNS", "Timed", "Timers"]
+
+TURNS = 2
+"""Turns that a loop takes to read what arrived while it was busy: of its timers and what is called
+soon, some loops see to the one before they read, some to the other."""
 
 
 class Timers(Deadlines):
@@ -22,7 +26,7 @@ class Timers(Deadlines):
         super().__init__()
         self._loop = loop
         self._clock = clock
-        self._handle: asyncio.TimerHandle | None = None
+        self._handle: asyncio.Handle | None = None
         self._next: int | None = None
 
     def close(self) -> None:
@@ -43,7 +47,12 @@ class Timers(Deadlines):
         delay = bucket * RESOLUTION - self._clock()
         self._handle = self._loop.call_later(max(0.0, delay), self._walk)
 
-    def _walk(self) -> None:
+    def _walk(self, turns: int = TURNS) -> None:
+        """Look at those whose time has come; what a busy loop has not read yet is read before."""
+        assert self._next is not None
+        if turns and self._clock() - self._next * RESOLUTION > RESOLUTION:
+            self._handle = self._loop.call_soon(self._walk, turns - 1)
+            return
         self._handle = self._next = None
         self.walk(self._clock())
         if self._buckets:

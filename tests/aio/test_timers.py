@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
-from fasterapi.aio.timers import RESOLUTION, Timers
+from fasterapi.aio.timers import RESOLUTION, TURNS, Timers
 
 
 class Loop:
@@ -24,6 +25,9 @@ class Loop:
         handle = Handle(self.clock() + delay, call)
         self.handles.append(handle)
         return handle
+
+    def call_soon(self, call: Callable[..., None], *args: Any) -> Handle:
+        return self.call_later(0.0, partial(call, *args))
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         self.problems.append(context)
@@ -154,6 +158,28 @@ def test_a_deadline_in_the_past_waits_for_the_next_bucket(world: World) -> None:
     world.timers.schedule(owner, 60.0)
     world.go_to(100.0 + 10 * RESOLUTION)
     assert 5 <= len(owner.seen) <= 11
+
+
+def test_a_loop_that_was_busy_reads_before_anybody_is_looked_at(world: World) -> None:
+    owner = Owner(world)
+    world.timers.schedule(owner, 101.0)
+    world.now = 105.0
+    for _ in range(TURNS + 1):
+        assert owner.seen == []
+        (handle,) = world.loop.handles
+        world.loop.handles.clear()
+        handle.call()
+    assert owner.seen == [105.0]
+
+
+def test_timers_that_are_closed_while_a_busy_loop_reads(world: World) -> None:
+    owner = Owner(world)
+    world.timers.schedule(owner, 101.0)
+    world.now = 105.0
+    world.loop.handles.pop().call()
+    world.timers.close()
+    world.go_to(110.0)
+    assert owner.seen == []
 
 
 def test_one_that_fails_does_not_stop_the_others(world: World) -> None:
