@@ -23,19 +23,8 @@ __all__ = ["Event", "ExchangeEvents", "Handshake", "event_size", "to_request"]
 
 Event = dict[str, Any]
 
-_HANDSHAKE = frozenset({
-    "connection", "sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-protocol",
-    "upgrade",
-})  # fmt: skip
-"""Fields of an accepting response that the server writes itself."""
-
-_ASSUMED = {
-    "upgrade": "websocket",
-    "connection": "Upgrade",
-    "sec-websocket-version": "13",
-    "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
-}
-"""Fields of a handshake that the server has judged, for requests (HTTP/2's) that have none."""
+_SERVERS = frozenset(("sec-websocket-extensions", "upgrade"))
+"""Fields of a request that are between the client and the server."""
 
 
 class ExchangeEvents:
@@ -90,10 +79,11 @@ class ExchangeEvents:
 
     def upgrade(self, response: Response) -> bytes:
         """Accept a WebSocket."""
-        fields = [field for field in response.headers if field[0].lower() not in _HANDSHAKE]
+        chosen = "sec-websocket-protocol"
+        fields = [field for field in response.headers if field[0].lower() != chosen]
         self._events.append({
             "type": "websocket.accept",
-            "subprotocol": response.headers.get("sec-websocket-protocol"),
+            "subprotocol": response.headers.get(chosen),
             "headers": _encoded(fields),
         })  # fmt: skip
         return b""
@@ -137,7 +127,10 @@ class ExchangeEvents:
 
 
 class Handshake(ServerHandshake):
-    """A handshake that the server has judged; what is left is the origin and the subprotocol."""
+    """A handshake that the server has judged; what is left is the origin and the subprotocol.
+
+    Over HTTP/2 there is no key, and a test client has one of its own making.
+    """
 
     def connection(
         self, *, limits: Limits = DEFAULT_LIMITS, keepalive: Keepalive | None = None
@@ -146,6 +139,13 @@ class Handshake(ServerHandshake):
         if not self._accepted:
             raise LocalProtocolError("the handshake is not accepted")
         return _Connection(Role.SERVER, limits=limits, subprotocol=self.subprotocol)
+
+    def _check_head(self) -> None:
+        """Leave it: the server has answered for it, or is about to."""
+
+    def _accepting(self, subprotocol: str | None) -> list[tuple[str, str]]:
+        """Make the fields that say what was agreed on: the rest is the server's."""
+        return [("Sec-WebSocket-Protocol", subprotocol)] if subprotocol is not None else []
 
 
 class _Connection(WebSocketConnection):
@@ -195,8 +195,8 @@ def to_request(scope: Mapping[str, Any], body: bytes = b"") -> Request:
     version = scope.get("http_version", "1.1")
     if socket:
         names = {name for name, _ in fields}
-        fields = [field for field in fields if field[0] != "sec-websocket-extensions"]
-        fields += [field for field in _ASSUMED.items() if field[0] not in names]
+        fields = [field for field in fields if field[0] not in _SERVERS]
+        fields.append(("upgrade", "websocket"))  # it is one, however it was asked for
         if scope.get("subprotocols") and "sec-websocket-protocol" not in names:
             fields.append(("sec-websocket-protocol", ", ".join(scope["subprotocols"])))
         version = "1.1"

@@ -116,13 +116,7 @@ class ServerHandshake:
         """
         if self._checked:
             return
-        if self.is_connect:
-            self._check_connect()
-        else:
-            self._check_upgrade()
-        self._check_version()
-        if not self.is_connect:
-            self._check_key()
+        self._check_head()
         if self._offered and not all(map(is_token, self._offered)):
             raise HandshakeError(400, "malformed Sec-WebSocket-Protocol header")
         if "sec-websocket-extensions" in self._fields:
@@ -214,6 +208,16 @@ class ServerHandshake:
     def _only_once(self) -> None:
         if self._answered:
             raise LocalProtocolError("the handshake is answered already")
+
+    def _check_head(self) -> None:
+        """Judge what a version of HTTP asks of a handshake."""
+        if self.is_connect:
+            self._check_connect()
+        else:
+            self._check_upgrade()
+        self._check_version()
+        if not self.is_connect:
+            self._check_key()
 
     def _check_connect(self) -> None:
         if self.request.method != "CONNECT" or self.request.protocol != "websocket":
