@@ -45,14 +45,16 @@ class Timers(Deadlines):
             self._handle.cancel()
         self._next = bucket
         delay = bucket * RESOLUTION - self._clock()
-        self._handle = self._loop.call_later(max(0.0, delay), self._walk)
+        self._handle = self._loop.call_later(max(0.0, delay), self._due, bucket, TURNS)
 
-    def _walk(self, turns: int = TURNS) -> None:
+    def _due(self, bucket: int, turns: int) -> None:
         """Look at those whose time has come; what a busy loop has not read yet is read before."""
-        assert self._next is not None
-        if turns and self._clock() - self._next * RESOLUTION > RESOLUTION:
-            self._handle = self._loop.call_soon(self._walk, turns - 1)
-            return
+        if turns and self._clock() - bucket * RESOLUTION > RESOLUTION:
+            self._handle = self._loop.call_soon(self._due, bucket, turns - 1)
+        else:
+            self._walk()
+
+    def _walk(self) -> None:
         self._handle = self._next = None
         self.walk(self._clock())
         if self._buckets:

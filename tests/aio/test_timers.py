@@ -20,14 +20,14 @@ class Loop:
         self.handles: list[Handle] = []
         self.problems: list[dict[str, Any]] = []
 
-    def call_later(self, delay: float, call: Callable[[], None]) -> Handle:
+    def call_later(self, delay: float, call: Callable[..., None], *args: Any) -> Handle:
         assert delay >= 0
-        handle = Handle(self.clock() + delay, call)
+        handle = Handle(self.clock() + delay, partial(call, *args))
         self.handles.append(handle)
         return handle
 
     def call_soon(self, call: Callable[..., None], *args: Any) -> Handle:
-        return self.call_later(0.0, partial(call, *args))
+        return self.call_later(0.0, call, *args)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         self.problems.append(context)
