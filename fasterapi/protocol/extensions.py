@@ -69,8 +69,9 @@ class Extension:
 
         Args:
             frame: The frame, as the extension behind this one on the wire left it.
-            limit: Bytes that the message may still bring; a payload of ``limit + 1`` bytes is
-                enough to have it refused as too big, so never make more.
+            limit: Bytes that the payload may come to: those that the message may still bring, and
+                some to spare if other extensions decode what this one makes. A payload of ``limit
+                + 1`` bytes is enough to have it refused as too big, so never make more.
 
         Returns:
             The frame for the application, with the bits that this extension claims cleared. A bit

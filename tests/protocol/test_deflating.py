@@ -192,6 +192,21 @@ def test_what_can_not_be_compressed_may_be_as_long_as_the_limit() -> None:
     assert ours.receive_data(sent) == [data]
 
 
+@pytest.mark.parametrize("size", [500, 5000, 70_000])
+@pytest.mark.parametrize(
+    ("memory", "strategy"),
+    [(1, zlib.Z_DEFAULT_STRATEGY), (9, zlib.Z_DEFAULT_STRATEGY), (9, zlib.Z_FIXED)],
+)
+def test_a_peer_may_be_bad_at_what_can_not_be_compressed(
+    size: int, memory: int, strategy: int
+) -> None:
+    data = bytes(Random(7).choices(range(144, 256), k=size))  # nine bits each in the fixed codes
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -12, memory, strategy)
+    payload = (deflater.compress(data) + deflater.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    ours = server(max_message_size=size)
+    assert ours.receive_data(wire(0x80 | BINARY | 0x40, payload)) == [data]
+
+
 def test_a_bomb_costs_no_more_than_the_limit() -> None:
     bomb = deflate(bytes(64 << 20))
     assert len(bomb) < 70_000

@@ -77,6 +77,18 @@ class Double(Extension):
         return frame._replace(payload=(frame.payload * 2)[: limit + 1], rsv=frame.rsv & ~RSV1)
 
 
+class Tail(Extension):
+    """Ends each frame with four bytes that the other side takes off."""
+
+    rsv = RSV2
+
+    def encode(self, frame: Frame, *, compress: bool | None) -> Frame:
+        return frame._replace(payload=frame.payload + b"tail", rsv=frame.rsv | RSV2)
+
+    def decode(self, frame: Frame, *, limit: int) -> Frame:
+        return frame._replace(payload=frame.payload[:-4], rsv=frame.rsv & ~RSV2)
+
+
 class Shout(Extension):
     """Sees every frame, and needs no bit for it."""
 
@@ -458,6 +470,23 @@ def test_a_message_is_measured_after_decoding() -> None:
     assert over.events == [Closed(1009, "message over 7 bytes (Limits.max_message_size)")]
 
 
+@pytest.mark.parametrize("size", [996, 998, 1000, 1002, 1200, 4000])
+def test_a_message_is_measured_behind_each_extension(size: int) -> None:
+    # What was cut at a limit once lost its end to the extension behind it, and passed for whole.
+    message = bytes(i % 251 for i in range(size))
+    ours = connect(Role.CLIENT, extensions=[Tail()])
+    ours.send_binary(message)
+    ((first, tailed),) = payloads(ours.data_to_send())
+    half = tailed[: len(tailed) // 2]
+    assert half * 2 != tailed
+    data = PEER.frame(BINARY, half, rsv=first & RSV2 | RSV1)
+    (event,) = every_way(lambda: server(Tail(), Double(), max_message_size=1000), data).events
+    if size <= 1000:
+        assert event == (half * 2)[:-4]
+    else:
+        assert event == Closed(1009, "message over 1000 bytes (Limits.max_message_size)")
+
+
 def test_the_frames_of_a_message_are_measured_together() -> None:
     data = PEER.frame(BINARY, b"ab", fin=False, rsv=RSV2) + PEER.more(b"cd", fin=True)
     fits = every_way(lambda: server(Reverse(), max_message_size=4), data)
@@ -468,7 +497,7 @@ def test_the_frames_of_a_message_are_measured_together() -> None:
 
 
 def test_a_held_frame_is_refused_at_its_header() -> None:
-    header = PEER.frame(BINARY, bytes(80), rsv=RSV2)[:6]
+    header = PEER.frame(BINARY, bytes(90), rsv=RSV2)[:6]
     run = every_way(lambda: server(Reverse(), max_message_size=8), header)
     assert run.events[0].code == 1009  # type: ignore[union-attr]
 
