@@ -164,8 +164,8 @@ class Conversation:
         if event["type"] != "websocket.send":
             self._close(event)
             return
-        message = event.get("text") if event.get("bytes") is None else event["bytes"]
-        if message is None:
+        message = event.get("text")
+        if message is None and (message := event.get("bytes")) is None:
             raise LocalProtocolError("'websocket.send' needs text or bytes")
         if channel._paused:
             await channel.drain()
