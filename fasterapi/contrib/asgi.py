@@ -114,7 +114,7 @@ class ASGIHost(AppHost):
             Exception: Whatever ``receive`` raised: the handler was told that its client is gone.
         """
         transport = ASGITransport(
-            self.loop, http, _extra(scope), lambda fault: self.fault(http.client, fault)
+            self.loop, http, _extra(scope), receive, lambda fault: self.fault(http.client, fault)
         )
         http.connection_made(transport)
         carrier = self.loop.create_task(transport.carry(send))
@@ -122,7 +122,8 @@ class ASGIHost(AppHost):
         try:
             if not transport.is_closing() and await http.begin(scope, receive):
                 call = http.call
-                transport.feed(receive)
+                if scope["type"] == "websocket":
+                    transport.feed()
             with self.signals:
                 await transport.over
                 await self._ended(call)
@@ -215,6 +216,15 @@ class ASGIConnection(HTTPProtocol):
         self._serve(to_request(scope, body))
         self._settle()
         return True
+
+    def start_stream(self, response: Response) -> None:
+        """Begin a streamed response; from now on, notice that the client leaves.
+
+        Not before: servers that have nothing more to say say at once that it has left, and to
+        whoever leaves during a short answer it makes no difference.
+        """
+        super().start_stream(response)
+        self.transport.feed()
 
     def upgrade(self, response: Any) -> bytes:
         """Accept a WebSocket."""

@@ -39,6 +39,7 @@ class ASGITransport(asyncio.Transport):
         loop: The running loop.
         protocol: Who serves it.
         extra: What ``get_extra_info`` gives.
+        receive: Gives the server's events.
         fault: Told why the connection was given up.
 
     Attributes:
@@ -51,6 +52,7 @@ class ASGITransport(asyncio.Transport):
         loop: asyncio.AbstractEventLoop,
         protocol: asyncio.Protocol,
         extra: dict[str, Any],
+        receive: Receive,
         fault: Callable[[str], None],
     ) -> None:
         super().__init__(extra)
@@ -58,8 +60,11 @@ class ASGITransport(asyncio.Transport):
         self.over: asyncio.Future[None] = loop.create_future()
         self._loop = loop
         self._protocol = protocol
+        self._receive = receive
         self._fault = fault
         self._peer: WebSocketConnection | None = None
+        self._framed = asyncio.Event()  # there is a peer
+        self._left = False  # the client has closed, and hears nothing more
         self._events: deque[tuple[Event, int]] = deque()
         self._size = 0
         self._high = DEFAULT_LIMITS.write_high_water
@@ -90,6 +95,7 @@ class ASGITransport(asyncio.Transport):
     def begin_frames(self) -> None:
         """Have what is written be frames from now on."""
         self._peer = WebSocketConnection(Role.CLIENT, limits=_LIMITS, masking_key=lambda: _NO_MASK)
+        self._framed.set()
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Hand the connection to a protocol."""
@@ -171,22 +177,24 @@ class ASGITransport(asyncio.Transport):
         except OSError:
             return False  # the client is gone (ASGI 2.4)
         except Exception as error:  # noqa: BLE001  # what it is depends on the server
-            self._fault(f"the server does not take {event['type']!r}: {error!r}")
+            if not self._left:
+                self._fault(f"the server does not take {event['type']!r}: {error!r}")
             code = event.get("code", _PRIVATE)
             # daphne takes 1000 and private codes only; 4011 says more than no Close at all.
             return code < _PRIVATE and await self._hand_over(send, {**event, "code": code + 3000})
         return True
 
-    def feed(self, receive: Receive) -> None:
+    def feed(self) -> None:
         """Begin to ask the server for events; with nobody to ask, the connection is lost."""
-        self._feeder = self._loop.create_task(self._feed(receive))
+        self._feeder = self._loop.create_task(self._feed())
         self._feeder.add_done_callback(self._fed)
 
     def _fed(self, feeder: asyncio.Task[None]) -> None:
-        """Take that there will be no more events: nobody would tell of the client's leaving."""
+        """Take it if there will be no more events, and nobody to tell of the client's leaving."""
         if feeder is self._feeder and not self._lost:
             self.error = None if feeder.cancelled() else feeder.exception()
-            self.lose()
+            if feeder.cancelled() or self.error is not None:
+                self.lose()
 
     async def _stop_feeding(self) -> None:
         """Ask for no more events: granian closes nothing as long as somebody waits for one."""
@@ -195,17 +203,21 @@ class ASGITransport(asyncio.Transport):
             feeder.cancel()
             await asyncio.wait([feeder])
 
-    async def _feed(self, receive: Receive) -> None:
+    async def _feed(self) -> None:
         while not self._lost:
             await self._reading.wait()
-            event = await receive()
-            await self._reading.wait()
+            event = await self._receive()
             kind = event["type"]
             if kind == "websocket.receive":
-                self._take_message(event)
-            elif kind in ("websocket.disconnect", "http.disconnect"):
+                await self._framed.wait()
+            else:
+                await asyncio.sleep(0)  # receive() may never wait, and others are to have a turn
+            await self._reading.wait()
+            if kind in ("websocket.disconnect", "http.disconnect"):
                 self._take_end(event)
                 return
+            if kind == "websocket.receive" and not self._take_message(event):
+                await asyncio.sleep(0)
 
     def lose(self) -> None:
         """The connection is over; the protocol is told in the loop's next turn."""
@@ -241,7 +253,7 @@ class ASGITransport(asyncio.Transport):
                 self._queue({"type": "websocket.send", "text": event})
             elif isinstance(event, bytes):
                 self._queue({"type": "websocket.send", "bytes": event})
-            elif isinstance(event, Closed):
+            elif isinstance(event, Closed) and not self._left:
                 code = event.code if is_sendable(event.code) else 1000
                 self._queue({"type": "websocket.close", "code": code, "reason": event.reason})
         if peer.state is not OPEN:
@@ -252,24 +264,31 @@ class ASGITransport(asyncio.Transport):
         if self._peer is not None and not self._lost and (data := self._peer.data_to_send()):
             self._protocol.data_received(data)
 
-    def _take_message(self, event: Mapping[str, Any]) -> None:
+    def _take_message(self, event: Mapping[str, Any]) -> bool:
+        """Hand a message to the protocol; tell whether anybody still asks for it."""
         peer = self._peer
         if peer is None or peer.state is not OPEN:
-            return  # nobody asks for it any more
+            return False
         text = event.get("text")
         if text is not None:
             peer.send_text(text)
         else:
             peer.send_binary(event["bytes"])
         self._protocol.data_received(peer.data_to_send())
+        return True
 
     def _take_end(self, event: Mapping[str, Any]) -> None:
+        """Take that the client has left; answers to what it sent before still go to the server."""
         peer = self._peer
-        if peer is not None and peer.state is OPEN:
-            code, reason = event.get("code", 1005), event.get("reason") or ""
-            if code == 1005:
-                self._protocol.data_received(_EMPTY_CLOSE)
-            elif is_sendable(code):
-                peer.close(code, reason)
-                self._protocol.data_received(peer.data_to_send())
-        self.lose()
+        if peer is None or peer.state is not OPEN:
+            self.close()
+            return
+        self._left = True
+        code, reason = event.get("code", 1005), event.get("reason") or ""
+        if code == 1005:
+            self._protocol.data_received(_EMPTY_CLOSE)
+        elif is_sendable(code):
+            peer.close(code, reason)
+            self._protocol.data_received(peer.data_to_send())
+        else:
+            self._protocol.eof_received()

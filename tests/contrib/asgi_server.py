@@ -31,12 +31,15 @@ class Server:
         self.refuses: Callable[[dict[str, Any]], BaseException | None] = lambda event: None
         self.takes = asyncio.Event()
         self.takes.set()
+        self.always: dict[str, Any] | None = None  # what receive() gives at once, without end
         self._incoming: asyncio.Queue[Any] = asyncio.Queue()
         for event in events:
             self._incoming.put_nowait(event)
         self.task = asyncio.ensure_future(app(asked, self._receive, self._send))
 
     async def _receive(self) -> Any:
+        if self.always is not None and self._incoming.empty():
+            return self.always
         event = await self._incoming.get()
         if isinstance(event, BaseException):
             raise event
