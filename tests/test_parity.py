@@ -31,7 +31,7 @@ ONLY_AIO = {
 ONLY_SYNC = {
     # The watcher's side of a blocking session; it is no verb of applications.
     "ended", "give_up", "lose", "lost", "pump", "reads", "shut_down", "tick", "waiting",
-    "write_out",
+    "write_out", "write_piece",
 }  # fmt: skip
 
 
