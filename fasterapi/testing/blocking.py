@@ -59,11 +59,12 @@ class TestClock:
 class TestClient:
     """Drives an app in memory, from a test that is a plain function; use it with ``with``.
 
-    Arguments, errors and verbs are those of ``AsyncTestClient``, without ``await``.
+    Arguments, errors and verbs are those of ``AsyncTestClient``, without ``await``. In a loop that
+    runs already, ``async with TestClient(app) as c`` gives an ``AsyncTestClient``.
 
     Args:
         app: The application.
-        debug: Whether the event loop is in asyncio's debug mode.
+        debug: Whether the event loop is in asyncio's debug mode; one that runs already is as it is.
         options: As for ``AsyncTestClient``: base_url, headers, client, timeout, grace,
             raise_server_exceptions, check_leftovers.
 
@@ -92,7 +93,7 @@ class TestClient:
         if _is_loop_running():
             raise RuntimeError(
                 "TestClient drives an event loop of its own, and one is running in this thread: "
-                "use 'async with AsyncTestClient(app) as c' there"
+                "use 'async with TestClient(app) as c' there, and await its methods"
             )
         try:
             self.run(self._client.__aenter__())
@@ -117,6 +118,23 @@ class TestClient:
             self.run(self._client.__aexit__(kind, error, traceback))
         finally:
             self._runner.close()
+
+    async def __aenter__(self) -> AsyncTestClient:
+        """Run the app's start-up in the running loop, and give the client whose verbs are awaited.
+
+        Raises:
+            Exception: What its lifespan raised.
+        """
+        return await self._client.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End every connection and run the app's shutdown; errors as ``__exit__``."""
+        await self._client.__aexit__(kind, error, traceback)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the loop of the app, for what a test has to do there."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, get_type_hints
 
 import pytest
@@ -72,11 +74,32 @@ def test_both_forms_have_the_same_verbs_and_arguments(awaited: type, blocking: t
 
 def test_where_a_loop_runs_the_other_form_is_the_one(app: App) -> None:
     async def scenario() -> None:
-        with (
-            pytest.raises(RuntimeError, match=r"use 'async with AsyncTestClient\(app\) as c'"),
-            TestClient(app),
-        ):
+        client = TestClient(app, headers={"X-Name": "ours"})
+        with pytest.raises(RuntimeError, match=r"use 'async with TestClient\(app\) as c'"), client:
             pass
+        async with client as c:
+            assert isinstance(c, AsyncTestClient)
+            async with c.websocket("/async") as ws:
+                await ws.send("hello")
+                assert await ws.receive() == "hello"
+                assert ws.response.status == 101
+            assert (await c.get("/nowhere")).status == 404
+            assert ("X-Name", "ours") in c._merged(())
+            await c.clock.advance(1)
+
+    asyncio.run(scenario())
+
+
+def test_in_a_loop_too_the_end_raises_what_the_lifespan_does() -> None:
+    @asynccontextmanager
+    async def lifespan(app: App) -> AsyncIterator[None]:
+        yield
+        raise KeyError("shutdown")
+
+    async def scenario() -> None:
+        with pytest.raises(KeyError, match="shutdown"):
+            async with TestClient(App(lifespan=lifespan)):
+                pass
 
     asyncio.run(scenario())
 

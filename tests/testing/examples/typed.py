@@ -50,6 +50,8 @@ def blocking() -> None:
 
 
 async def awaited() -> None:
+    async with TestClient(app) as c:
+        assert_type(c, AsyncTestClient)
     async with AsyncTestClient(app, grace=0.1) as c:
         assert_type(await c.delete("/", content="x"), Reply)
         async with c.websocket("/") as ws:
