@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 __all__ = [
-    "DEFAULT_LIMITS", "FREE_BURST", "H2_SPAN", "MAX_BURST", "MAX_FORWARDED_HEAD",
-    "MAX_FORWARDED_HEADERS", "MAX_HEADER_LIST", "MAX_INTERIM_RESPONSES", "MAX_OPEN_PINGS",
-    "MAX_REFUSAL", "MAX_REFUSED", "MAX_RETRY_DELAY", "MAX_UNREAD_EVENTS", "MESSAGE_OVERHEAD",
-    "MIN_RETRY_DELAY", "REFUSAL_TIMEOUT", "SMALL_FRAGMENT", "STEADY_TIME", "STREAM_PIECE", "Limits",
+    "DEFAULT_LIMITS", "FREE_BURST", "H2_SPAN", "MAX_BURST", "MAX_FINAL_BLOCKS",
+    "MAX_FORWARDED_HEAD", "MAX_FORWARDED_HEADERS", "MAX_HEADER_LIST", "MAX_INTERIM_RESPONSES",
+    "MAX_OPEN_PINGS", "MAX_REFUSAL", "MAX_REFUSED", "MAX_RETRY_DELAY", "MAX_UNREAD_EVENTS",
+    "MESSAGE_OVERHEAD", "MIN_RETRY_DELAY", "REFUSAL_TIMEOUT", "SMALL_FRAGMENT", "STEADY_TIME",
+    "STREAM_PIECE", "Limits",
 ]  # fmt: skip
 
 KIB = 1024
@@ -29,6 +30,10 @@ takes, once more than ``FREE_BURST`` bytes are queued."""
 
 FREE_BURST = 4 * KIB
 """Bytes that may be queued in one turn of the event loop before anybody counts the sends."""
+
+MAX_FINAL_BLOCKS = 8
+"""Streams of DEFLATE that end in one compressed frame: each costs a new inflater, and may be as
+short as two bytes. Who ends its stream does so once a message. Over it: close code 1008."""
 
 MAX_FORWARDED_HEAD = 256 * KIB
 """Bytes of a request head, and of each of its lines, that another server has taken and hands on:

@@ -13,7 +13,8 @@ from collections.abc import Hashable
 from typing import Any
 
 from .._speedups.deflate import FULL_FLUSH, SYNC_FLUSH, InflateError, new_deflater, new_inflater
-from ..errors import FrameError, PayloadError
+from ..errors import FrameError, PayloadError, PolicyError
+from ..limits import MAX_FINAL_BLOCKS
 from .extensions import Extension
 from .frames import Frame
 
@@ -24,7 +25,8 @@ _TAIL = b"\x00\x00\xff\xff"
 """What every flush ends with: the sender leaves it out, the receiver puts it back (section 7.2)."""
 _LESS_TAIL = -len(_TAIL)
 _ENDS = (_TAIL, b"\x00" + _TAIL)
-"""What may stand behind a final block, with the tail put back (section 7.2.3.4)."""
+"""What stands behind a final block that ends a message, with the tail put back: an empty block, of
+which the byte may be missing (section 7.2.3.4)."""
 _PIECE = 64 * 1024
 _PLAIN = "as it is"
 _NOTHING = bytearray()
@@ -80,9 +82,8 @@ class Deflate(Extension):
     """
 
     __slots__ = (
-        "_deflater", "_deflating", "_ended", "_history", "_inflater", "_inflating", "_pool",
-        "_receive_bits", "_receive_context", "_send_bits", "_send_context", "_window",
-        "minimum_size",
+        "_deflater", "_deflating", "_history", "_inflater", "_inflating", "_pool", "_receive_bits",
+        "_receive_context", "_send_bits", "_send_context", "_window", "minimum_size",
     )  # fmt: skip
 
     rsv = _COMPRESSED
@@ -107,7 +108,6 @@ class Deflate(Extension):
         self._inflater: Any = None
         self._deflating = False  # the message that is being sent
         self._inflating = False  # the message that is being received
-        self._ended: bytes | None = None  # what came behind a final block
         self._history = _NOTHING  # what an inflater that begins anew may refer to
 
     # ------------------------------------------------------------------------------------ out
@@ -177,34 +177,51 @@ class Deflate(Extension):
 
     def decode_message(self, payload: bytes, limit: int) -> bytes:
         """Inflate a message, or the end of one."""
-        data = self._inflate(payload + _TAIL, limit)
-        if self._ended is not None or not self._receive_context:
-            self._inflater = self._ended = None  # the next message begins with the window alone
+        if not payload and self._inflater is None:
+            return b""  # the final block stood in the frame before this one
+        data = self._inflate(payload + _TAIL, limit, _ENDS)
+        if not self._receive_context:
+            self._inflater = None
         return data
 
-    def _inflate(self, data: bytes, limit: int) -> bytes:
+    def _inflate(self, data: bytes, limit: int, ends: tuple[bytes, ...] = (b"",)) -> bytes:
         """Inflate up to one byte over the limit, which is enough to be refused for.
 
+        Behind a final block another stream of DEFLATE may follow (section 7.2.3.5), which begins
+        with the window alone.
+
+        Args:
+            data: The payload of a frame.
+            limit: In bytes.
+            ends: What may stand behind a final block without being such a stream.
+
         Raises:
-            PayloadError: If it is not DEFLATE, or something stands behind its final block.
+            PayloadError: If it is not DEFLATE.
+            PolicyError: If it has more final blocks than a frame may.
         """
-        if self._ended is not None:
-            self._end(data)
-            return b""
-        inflater = self._inflater or self._begin_inflating()
-        try:
-            payload: bytes = inflater.decompress(data, limit + 1)
-        except InflateError as error:
-            raise PayloadError(f"compressed data that is not DEFLATE: {error}") from None
-        if self._receive_context:
-            history, window = self._history, self._window
-            history += payload if len(payload) < window else payload[-window:]
-            if len(history) > window + (window >> 2):  # so that it need not be moved each time
-                del history[:-window]
-        if inflater.eof and len(payload) <= limit:
-            self._ended = b""
-            self._end(inflater.unused_data)
-        return payload
+        made = b""
+        finals = 0
+        while True:
+            inflater = self._inflater or self._begin_inflating()
+            try:
+                payload: bytes = inflater.decompress(data, limit + 1 - len(made))
+            except InflateError as error:
+                raise PayloadError(f"compressed data that is not DEFLATE: {error}") from None
+            if self._receive_context:
+                history, window = self._history, self._window
+                history += payload if len(payload) < window else payload[-window:]
+                if len(history) > window + (window >> 2):  # so that it need not be moved each time
+                    del history[:-window]
+            made += payload
+            if not inflater.eof or len(made) > limit:
+                return made
+            self._inflater = None
+            data = inflater.unused_data
+            if data in ends:
+                return made
+            finals += 1
+            if finals >= MAX_FINAL_BLOCKS:
+                raise PolicyError(f"frame of over {MAX_FINAL_BLOCKS} final blocks of DEFLATE")
 
     def _begin_inflating(self) -> Any:
         if self._history is _NOTHING:
@@ -213,10 +230,3 @@ class Deflate(Extension):
         window = bytes(self._history[-self._window :])
         self._inflater = new_inflater(self._receive_bits, window)
         return self._inflater
-
-    def _end(self, data: bytes) -> None:
-        """Take what stands behind a final block: no more than an empty block may."""
-        assert self._ended is not None
-        self._ended += data
-        if not any(end.startswith(self._ended) for end in _ENDS):
-            raise PayloadError("data behind the end of compressed data")

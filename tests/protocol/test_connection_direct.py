@@ -104,15 +104,16 @@ ends = st.sampled_from([b"", frame(CLOSE, b"\x0f\xa0bye"), frame(CONT, b"x"), b"
 
 
 def squeeze(message: Part, deflater: Any) -> tuple[bytes, Any]:
-    """Compress a message; the compressor may end with it, and what is behind has a new one."""
+    """Compress a message; the compressor may end with or in it; what is behind has a new one."""
     data, final = message.data, message.final
     if final is None:
         return (deflater.compress(data) + deflater.flush(zlib.Z_SYNC_FLUSH))[:-4], deflater
     payload = deflater.compress(data[:final]) + deflater.flush(zlib.Z_FINISH)
     deflater = zlib.compressobj(6, zlib.DEFLATED, -9, 5)
-    if data[final:]:  # refused, whatever it holds
-        payload += deflater.compress(data[final:]) + deflater.flush(zlib.Z_SYNC_FLUSH)[:-4]
-    return payload + b"\x00", deflater
+    if not data[final:]:
+        return payload + b"\x00", deflater
+    behind = deflater.compress(data[final:]) + deflater.flush(zlib.Z_SYNC_FLUSH)
+    return payload + behind[:-4], deflater
 
 
 def written(messages: list[Part], *, keeps: bool) -> bytes:

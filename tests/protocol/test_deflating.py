@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from fasterapi._speedups.deflate import deflate as deflate_name
 from fasterapi.errors import RemoteProtocolError
+from fasterapi.limits import MAX_FINAL_BLOCKS
 from fasterapi.protocol import Closed, Extension, Frame, Opcode, Ping, Role, WebSocketConnection
 from fasterapi.protocol.deflate import Compression, PerMessageDeflate
 from fasterapi.protocol.deflating import DeflaterPool
@@ -240,6 +241,43 @@ def test_a_final_block_ends_a_message_and_no_more(cuts: tuple[int, ...]) -> None
     assert events == ["Hello", "Hello", "Hello, Hello"]
 
 
+@pytest.mark.parametrize("cuts", [(), (3,), (7,), (8,), (7, 10, 14), tuple(range(1, 15))])
+@pytest.mark.parametrize("context", [True, False])
+@pytest.mark.parametrize("final", [True, False])
+def test_behind_a_final_block_another_may_follow(
+    final: bool, context: bool, cuts: tuple[int, ...]
+) -> None:
+    # Section 7.2.3.5.
+    ours, _ = connect(Compression(context_takeover=context))
+    payload = deflate(b"Hello", final=True)[:-1] + deflate(b", you", final=final)
+    for _ in range(2):
+        parts = split(payload, [cut for cut in cuts if cut < len(payload)])
+        firsts = [TEXT | 0x40, *[CONT] * (len(parts) - 1)]
+        firsts[-1] |= 0x80
+        data = b"".join(wire(first, part) for first, part in zip(firsts, parts, strict=True))
+        assert ours.receive_data(data) == ["Hello, you"]
+
+
+def test_what_follows_a_final_block_may_refer_back_and_counts() -> None:
+    text = os.urandom(900)
+    again = zlib.compressobj(9, zlib.DEFLATED, -12, zdict=text)
+    payload = deflate(text, final=True)[:-1] + again.compress(text) + again.flush()
+    data = wire(0x80 | BINARY | 0x40, payload + b"\x00")
+    assert len(data) < 1000
+    assert server(max_message_size=1800).receive_data(data) == [text * 2]
+    (closed,) = server(max_message_size=1799).receive_data(data)
+    assert isinstance(closed, Closed)
+    assert closed.code == 1009
+
+
+def test_final_blocks_of_a_frame_are_counted() -> None:
+    empty = zlib.compressobj(9, zlib.DEFLATED, -12).flush()
+    frames = [wire(BINARY | 0x40, b""), *[wire(CONT, empty * MAX_FINAL_BLOCKS)] * 3]
+    assert server().receive_data(b"".join(frames) + wire(0x80 | CONT, b"\x00")) == [b""]
+    (closed,) = server().receive_data(wire(BINARY | 0x40, empty * (MAX_FINAL_BLOCKS + 1)))
+    assert closed == Closed(1008, "frame of over 8 final blocks of DEFLATE")
+
+
 @pytest.mark.parametrize("size", [1500, 6000])
 @pytest.mark.parametrize("finals", ["1", "001", "101", "0110", "111111"])
 def test_a_final_block_keeps_the_whole_window(finals: str, size: int) -> None:
@@ -268,13 +306,20 @@ def test_a_final_block_without_the_byte_behind_it() -> None:
         assert ours.receive_data(data) == ["Hello"]
 
 
+def test_an_empty_block_that_ends_a_message_may_be_a_final_one() -> None:
+    ours = server()
+    for _ in range(2):
+        data = wire(0x80 | TEXT | 0x40, deflate(b"Hello", final=True)[:-1] + b"\x01")
+        assert ours.receive_data(data) == ["Hello"]
+
+
 @pytest.mark.parametrize(
     "payload",
     [
         b"\xff" * 5,
         deflate(b"Hello", final=True) + b"junk",
         deflate(b"Hello", final=True) + b"\x00",
-        deflate(b"Hello", final=True)[:-1] + b"\x01",
+        deflate(b"Hello", final=True)[:-1] + b"\x07",
     ],
 )
 def test_what_is_not_deflate(payload: bytes) -> None:
