@@ -295,13 +295,17 @@ def test_what_is_no_event_stream_is_final(
 
 
 def test_an_answer_that_is_not_http_is_final(read: Read) -> None:
-    for answer in (
-        b"SSH-2.0-OpenSSH\r\n",
-        HEAD + b"Content-Length: x\r\n\r\n",
-        HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
-    ):
+    for answer in (b"SSH-2.0-OpenSSH\r\n", HEAD + b"Content-Length: x\r\n\r\n"):
         with serving(answer) as (_, url), pytest.raises(InvalidResponse):
             read(url)
+
+
+def test_a_chunk_that_is_none_is_a_connection_that_is_lost(read: Read) -> None:
+    bad = chunked(b"data: x\n\n", whole=False) + b"zz\r\n"
+    with serving(bad, DONE) as (_, url):
+        assert read(url, reconnect=AT_ONCE).data == ["x"]
+    with serving(bad) as (_, url), pytest.raises(InvalidResponse, match="a malformed chunk size"):
+        read(url, reconnect=False)
 
 
 def test_an_event_over_the_limit_is_final(read: Read) -> None:

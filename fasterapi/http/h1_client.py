@@ -220,8 +220,11 @@ class ResponseBody:
 
         Raises:
             ConnectionResetError: If the body is not whole.
+            InvalidResponse: If a malformed chunk is why.
         """
-        if self._chunks is None and self._left is None:
+        if self._chunks is not None:
+            self._read_chunks(self._chunks, b"")  # for a fault behind what was handed on last
+        elif self._left is None:
             self.finished = True
         if not self.finished:
             raise ConnectionResetError(f"{self._who} closed the connection within its answer")

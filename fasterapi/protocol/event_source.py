@@ -7,8 +7,8 @@ as ``now`` and goes out as a deadline. Requests, sockets and waiting are not kno
 Rules
     1. Status 200 with ``text/event-stream`` opens the stream. 204 ends it, and any other answer
        ends it with an error, unless the policy counts its status as a failure.
-    2. The end of a body, a connection that is lost or silent for too long, and an attempt that
-       fails lead to the next attempt, if there is a policy for that.
+    2. The end of a body, one that is malformed, a connection that is lost or silent for too long,
+       and an attempt that fails lead to the next attempt, if there is a policy for that.
     3. The reconnection time is what the stream has asked for last. It grows with each attempt that
        fails, and with each connection that ends at once without an event.
     4. The last event ID and the reconnection time outlive a connection.
@@ -197,7 +197,7 @@ class EventSource:
         failed = not (was_open and (self._useful or now - self._opened >= self._settled))
         if not failed:
             self._backoff.succeeded()
-        if not self._may_retry(error):
+        if not self._may_retry(error, was_open):
             self.close()
             if error is not None:
                 raise error
@@ -237,11 +237,11 @@ class EventSource:
         if self.state is not SourceState.CLOSED:
             self._move(SourceTrigger.END)
 
-    def _may_retry(self, error: Exception | None) -> bool:
+    def _may_retry(self, error: Exception | None, was_open: bool) -> bool:
         policy = self._policy
         if policy is None or not (self.connections or policy.first):
             return False
-        return error is None or policy.is_transient(error)
+        return error is None or policy.is_transient(error, begun=was_open)
 
     def _move(self, trigger: SourceTrigger) -> None:
         try:

@@ -54,16 +54,21 @@ class Reconnect:
     statuses: frozenset[int] | set[int] | None = None
     retries: Callable[[Exception, bool], bool] | None = None
 
-    def is_transient(self, error: Exception) -> bool:
+    def is_transient(self, error: Exception, *, begun: bool = False) -> bool:
         """Tell whether an error may be gone at the next attempt.
 
         These may: what the system says of a connection or a name, a timeout, and an answer with
         one of ``statuses``. A certificate that can't be trusted, a permission that is missing and
         an answer that makes no sense stay as they are.
+
+        Args:
+            error: What has happened.
+            begun: Whether it has ended what had begun well. Then it may be gone, whatever it is: to
+                the WHATWG, all that can happen to an open event stream is a network error.
         """
         # A certificate's error is a ValueError too, whatever else it is.
         passing = isinstance(error, OSError) and not isinstance(error, ValueError | PermissionError)
-        passing = passing or getattr(error, "status", None) in (self.statuses or ())
+        passing = passing or begun or getattr(error, "status", None) in (self.statuses or ())
         return passing if self.retries is None else self.retries(error, passing)
 
     def over(self, default: Reconnect) -> Reconnect:

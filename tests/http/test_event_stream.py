@@ -121,11 +121,24 @@ def test_a_malformed_answer_is_final() -> None:
     with pytest.raises(InvalidResponse):
         stream.connect(HEAD + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 0.0)
     assert stream.state is S.CLOSED
-    stream = Memory()
-    stream.connect(CHUNKED + b"9\r\ndata: a\n\n\r\n", 0.0)
-    with pytest.raises(InvalidResponse):
-        stream.receive(b"zz\r\n", 0.0)
-    assert (stream.take(), stream.state) == (["a"], S.CLOSED)
+
+
+@pytest.mark.parametrize("pieces", [[b"zz\r\n"], [b"9\r\ndata: b\n\n\r\nzz\r\n", b""]])
+def test_a_body_that_is_malformed_is_a_connection_that_is_lost(pieces: list[bytes]) -> None:
+    # To the WHATWG it is a network error, and browsers connect again, too.
+    stream, final = Memory(), Memory(reconnect=False)
+    for one in (stream, final):
+        one.connect(CHUNKED + b"9\r\ndata: a\n\n\r\n", 0.0)
+        assert one.take() == ["a"]
+        for piece in pieces[:-1]:
+            one.receive(piece, 0.0)
+            assert one.take() == ["b"]
+    stream.receive(pieces[-1], 0.0)
+    assert (stream.state, stream._source.delay) == (S.WAITING, 3.0)
+    assert "a malformed chunk size" in str(stream._source.fault)
+    with pytest.raises(InvalidResponse, match="a malformed chunk size"):
+        final.receive(pieces[-1], 0.0)
+    assert final.state is S.CLOSED
 
 
 def test_a_refusal_has_the_beginning_of_its_body() -> None:

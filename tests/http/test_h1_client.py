@@ -273,6 +273,10 @@ def test_what_is_no_chunk(bad: bytes, complaint: str) -> None:
             for piece in [*pieces, b""]:
                 got += body.receive_data(piece)
         assert got in (b"ok", b"okabc")
+        body = body_of(CHUNKED)
+        with pytest.raises(InvalidResponse, match=complaint):
+            body.receive_data(b"2\r\nok\r\n" + bad)
+            body.receive_eof()
 
 
 @pytest.mark.parametrize(

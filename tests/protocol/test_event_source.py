@@ -249,8 +249,11 @@ def test_a_first_attempt_that_fails_is_tried_again_only_if_asked_for() -> None:
     assert source.state is S.WAITING
 
 
-def test_what_is_not_transient_is_raised() -> None:
+def test_what_is_not_transient_is_raised_unless_it_ends_an_open_stream() -> None:
     source = opened()
+    source.lost(PermissionError(), 0.0)
+    assert source.state is S.WAITING
+    source.tick(1e6)
     with pytest.raises(PermissionError):
         source.lost(PermissionError(), 0.0)
     assert source.state is S.CLOSED

@@ -89,6 +89,7 @@ def test_attempts_are_counted_in_a_row() -> None:
 )
 def test_what_may_be_gone_at_the_next_attempt(error: Exception, transient: bool) -> None:
     assert Reconnect().is_transient(error) is transient
+    assert Reconnect().is_transient(error, begun=True)
 
 
 def test_statuses_can_be_failures() -> None:
@@ -107,7 +108,8 @@ def test_the_judgement_can_be_replaced() -> None:
     policy = Reconnect(retries=judge)
     assert policy.is_transient(ValueError())
     assert not policy.is_transient(TimeoutError())
-    assert asked == [False, True]
+    assert not policy.is_transient(ValueError(), begun=True)
+    assert asked == [False, True, True]
 
 
 DATE = ("Date", "Wed, 21 Oct 2015 07:28:00 GMT")
