@@ -80,7 +80,7 @@ class Connecting:
         self._entries: Entries[WebSocket] = Entries()
 
     def __await__(self) -> Generator[Any, None, WebSocket]:
-        """Open it; whoever does so closes it."""
+        """Open it; whoever does so closes it: one that is forgotten is open as long as its loop."""
         return self._open().__await__()
 
     async def __aenter__(self) -> WebSocket:
@@ -99,6 +99,8 @@ class Connecting:
 
     async def __aiter__(self) -> AsyncGenerator[WebSocket]:
         """Give one open WebSocket after the other; each is closed when the next is asked for.
+
+        Leaving the loop closes with 1000, also for an error: a generator is not told of it.
 
         Raises:
             Exception: What an attempt fails with, if ``Reconnect`` says that no other follows.

@@ -50,7 +50,7 @@ class Connecting:
         self._entries: Entries[tuple[SyncWebSocket, threading.Event]] = Entries()
 
     def open(self) -> SyncWebSocket:
-        """Open it; whoever does so closes it."""
+        """Open it; whoever does so closes it: the watcher keeps one that is forgotten open."""
         return self._open(threading.Event())
 
     def __enter__(self) -> SyncWebSocket:
@@ -71,6 +71,8 @@ class Connecting:
 
     def __iter__(self) -> Generator[SyncWebSocket]:
         """Give one open WebSocket after the other; each is closed when the next is asked for.
+
+        Leaving the loop closes with 1000, also for an error: a generator is not told of it.
 
         Raises:
             Exception: What an attempt fails with, if ``Reconnect`` says that no other follows.
