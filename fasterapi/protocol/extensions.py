@@ -46,8 +46,8 @@ class Extension:
             extensions of one connection can't claim the same bit.
         every_frame: Whether ``decode`` sees every data frame, or only the messages whose first
             frame carries a claimed bit. Others keep the fast path, and fail early on bad UTF-8.
-        minimum_size: Bytes under which a message that is sent whole passes ``encode`` by, unless
-            its sender wants it compressed.
+        minimum_size: Bytes under which a message that is sent whole passes it by, unless its sender
+            wants it compressed: the message's own, whatever other extensions make of them.
         piece_size: Bytes of a long frame that ``encode`` is given at a time, if the connection is
             ``piecewise``: it becomes several frames of one message. 0: frames stay whole.
         direct: Whether it has ``decode_message`` and ``encode_message``, which are for messages in
@@ -107,7 +107,7 @@ class Extension:
         """Tell with whom a whole message that is sent is encoded alike.
 
         Args:
-            size: Bytes of the message.
+            size: Bytes that it is given: of the message, as the extension before it left it.
             compress: As in ``encode``.
 
         Returns:
@@ -216,6 +216,11 @@ def negotiate(
                 extensions.append(agreed[1])
                 break
     return responses, extensions
+
+
+def passes_by(extension: Extension, size: int, compress: bool | None) -> bool:
+    """Tell whether a whole message of so many bytes goes without an extension's doing."""
+    return size < extension.minimum_size and not compress
 
 
 def claimed_bits(extensions: Iterable[Extension]) -> int:

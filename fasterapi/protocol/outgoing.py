@@ -12,7 +12,7 @@ from enum import Enum
 from ..limits import MESSAGE_OVERHEAD, STREAM_PIECE, Limits
 from .backlog import Backlog, Waiting
 from .codes import Opcode
-from .extensions import Extension
+from .extensions import Extension, passes_by
 from .frames import FIN, MAX_CONTROL, Frame, build_header, mask
 from .keepalive import PingBook
 from .masking import random_key
@@ -121,9 +121,9 @@ class Outgoing:
 
     def _encode(self, opcode: Opcode, payload: bytes, fin: bool, compress: bool | None) -> None:
         frame = Frame(opcode, payload, fin)
-        whole = fin and opcode and not compress
+        whole = fin and opcode
         for extension in self.extensions:
-            if not (whole and len(payload) < extension.minimum_size):
+            if not (whole and passes_by(extension, len(payload), compress)):
                 frame = extension.encode(frame, compress=compress)
         self._queue(frame.first_byte, frame.payload)
 

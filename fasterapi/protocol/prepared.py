@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from .codes import Opcode
-from .extensions import Extension
+from .extensions import Extension, passes_by
 from .frames import Frame, build_header
 
 __all__ = ["PreparedMessage"]
 
 Buffer = bytes | bytearray | memoryview
+_Key = tuple[Hashable, ...]
+"""What extensions say that they share, in the order in which they encode."""
 
 
 class PreparedMessage:
@@ -35,7 +37,7 @@ class PreparedMessage:
         UnicodeEncodeError: If text holds a lone surrogate.
     """
 
-    __slots__ = ("_frames", "compress", "opcode", "payload")
+    __slots__ = ("_encoded", "_frames", "compress", "opcode", "payload")
 
     def __init__(self, message: str | Buffer, *, compress: bool | None = None) -> None:
         if isinstance(message, str):
@@ -43,7 +45,8 @@ class PreparedMessage:
         else:
             self.opcode, self.payload = Opcode.BINARY, bytes(memoryview(message))
         self.compress = compress
-        self._frames: dict[Hashable, bytes] = {}
+        self._encoded: dict[_Key, Frame] = {}
+        self._frames: dict[_Key, bytes] = {}
 
     def frame(self, extensions: Sequence[Extension]) -> bytes | None:
         """Give the whole frame for a server's connection with these extensions.
@@ -52,17 +55,22 @@ class PreparedMessage:
             The same bytes for all that share them; ``None`` if this connection shares with nobody.
         """
         size, compress = len(self.payload), self.compress
-        shares = [extension.shares(size, compress) for extension in extensions]
-        if None in shares:
-            return None
-        key = tuple(shares)
-        frame = self._frames.get(key)
-        if frame is None:
-            frame = self._frames[key] = self._encode(extensions)
-        return frame
-
-    def _encode(self, extensions: Sequence[Extension]) -> bytes:
         frame = Frame(self.opcode, self.payload)
+        key: _Key = ()
         for extension in extensions:
-            frame = extension.encode(frame, compress=self.compress)
-        return build_header(frame.first_byte, len(frame.payload)) + frame.payload
+            if passes_by(extension, size, compress):
+                continue
+            # It shares by what it is given, which isn't what was given to the one before.
+            shared = extension.shares(len(frame.payload), compress)
+            if shared is None:
+                return None
+            key = *key, shared
+            encoded = self._encoded.get(key)
+            if encoded is None:
+                encoded = self._encoded[key] = extension.encode(frame, compress=compress)
+            frame = encoded
+        written = self._frames.get(key)
+        if written is None:
+            written = build_header(frame.first_byte, len(frame.payload)) + frame.payload
+            self._frames[key] = written
+        return written

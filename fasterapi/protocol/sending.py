@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..errors import LocalProtocolError
 from .backlog import Waiting
 from .codes import Opcode
+from .extensions import passes_by
 from .frames import FIN, MAX_CONTROL, SHORT_HEADERS, build_close
 from .keepalive import PingBook
 from .outgoing import Outgoing
@@ -158,7 +159,7 @@ class Sending(Outgoing):
             return
         if self.state is not OPEN:
             self._move(Trigger.SEND)
-        if extension is not None:
+        if extension is not None and not passes_by(extension, len(payload), compress):
             encoded = extension.encode_message(payload, compress)
             if encoded is not None:
                 first |= extension.rsv

@@ -25,6 +25,7 @@ from fasterapi.protocol import (
     Limits,
     Opcode,
     Ping,
+    PreparedMessage,
     Role,
     State,
     WebSocketConnection,
@@ -306,6 +307,39 @@ def test_a_direct_extension_is_asked_for_whole_messages(text: str) -> None:
     wire = frame(TEXT, text.encode(), rsv=Direct.rsv)
     assert ours.receive_data(wire) == [text[::-1]]
     assert ours.receive_data(wire * 2) == [text[::-1]] * 2
+
+
+class Choosy(Reverse):
+    """One that leaves messages under 64 bytes alone."""
+
+    minimum_size = 64
+
+    def shares(self, size: int, compress: bool | None) -> str:
+        return "reversed"
+
+
+class DirectChoosy(Choosy, Direct):
+    """The same, asked for whole messages."""
+
+
+@pytest.mark.parametrize("kind", [Choosy, DirectChoosy])
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize(
+    ("size", "compress", "encoded"),
+    [(2, None, False), (2, False, False), (2, True, True), (63, None, False), (64, None, True)],
+)
+def test_short_messages_pass_an_extension_by_however_they_are_sent(
+    kind: type[Extension], role: Role, size: int, compress: bool | None, encoded: bool
+) -> None:
+    ours = connect(role, extensions=[kind()])
+    data = b"ab" + bytes(size - 2)
+    ours.send_text(data.decode(), compress=compress)
+    ours.send_binary(data, compress=compress)
+    ours.send_prepared(PreparedMessage(data, compress=compress))
+    payload = data[::-1] if encoded else data
+    bits = 0x80 | (RSV2 if encoded else 0)
+    expected = [(bits | opcode, payload) for opcode in (TEXT, BINARY, BINARY)]
+    assert payloads(ours.data_to_send()) == expected
 
 
 def test_what_a_direct_extension_makes_too_long_is_refused() -> None:

@@ -100,6 +100,67 @@ def test_an_extension_that_does_not_say_shares_nothing() -> None:
     assert server.data_to_send() == b"\xa1\x03cba"
 
 
+class Sized(Extension):
+    """Changes how long a message is, alike on all connections."""
+
+    rsv = 0x20
+
+    def __init__(self, repeat: int, less: int) -> None:
+        self.repeat, self.less = repeat, less
+
+    def encode(self, frame: Frame, *, compress: bool | None) -> Frame:
+        payload = (frame.payload * self.repeat)[self.less :]
+        return frame._replace(payload=payload, rsv=frame.rsv | self.rsv)
+
+    def shares(self, size: int, compress: bool | None) -> str:
+        return "sized"
+
+
+@pytest.mark.parametrize(("repeat", "less"), [(2, 0), (1, 40)])
+@pytest.mark.parametrize("size", [1, 40, 61, 63, 64, 100, 104, 200])
+@pytest.mark.parametrize("compress", [None, True, False])
+def test_what_is_shared_tells_nothing_of_a_context(
+    compress: bool | None, size: int, repeat: int, less: int
+) -> None:
+    # Whether compression shares was once asked by the size that the extension before it is given.
+    factory = PerMessageDeflate()
+    servers = []
+    for secret in ("x" * 250, "y" * 250, "x" * 250):
+        agreed = factory.respond(())
+        assert agreed is not None
+        extensions = [Sized(repeat, less), agreed[1]]
+        server = WebSocketConnection(Role.SERVER, extensions=extensions)
+        server.send_text(secret)
+        server.data_to_send()
+        servers.append(server)
+    prepared = PreparedMessage("x" * size, compress=compress)
+    sent = []
+    for server in servers[:2]:
+        server.send_prepared(prepared)
+        sent.append(server.data_to_send())
+    servers[2].send_text("x" * size, compress=compress)
+    assert sent[0] == servers[2].data_to_send()  # prepared or not, it goes the same way
+    compressed = [bool(data[0] & 0x40) for data in sent]
+    assert compressed[0] is compressed[1]
+    assert (sent[0] is sent[1]) is not compressed[0]
+
+
+def test_extensions_of_which_one_is_passed_by() -> None:
+    class Choosy(Sized):
+        rsv = 0x10
+        minimum_size = 64
+
+    prepared = PreparedMessage("x" * 50)
+    sent = []
+    for extensions in ([], [Choosy(2, 0)], [Sized(2, 0)], [Choosy(2, 0), Sized(2, 0)]):
+        server = WebSocketConnection(Role.SERVER, extensions=extensions)
+        server.send_prepared(prepared)
+        sent.append(server.data_to_send())
+    assert sent[0] is sent[1]
+    assert sent[2] is sent[3]
+    assert [len(data) - 2 for data in sent] == [50, 50, 100, 100]
+
+
 def test_a_client_masks_its_own() -> None:
     client = WebSocketConnection(Role.CLIENT, masking_key=lambda: b"abcd")
     client.send_prepared(PreparedMessage("abc"))
