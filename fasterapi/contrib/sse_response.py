@@ -77,14 +77,18 @@ class _StreamHost(ASGIHost):
 
     def __init__(self, app: App) -> None:
         super().__init__(app)
-        self._waiting: dict[int, _StreamConnection] = {}  # by request, until there is an event
+        self._streams: dict[int, _StreamConnection] = {}  # by request
 
     async def stream(
         self, response: SSEResponse, scope: Mapping[str, Any], receive: Receive, send: Send
     ) -> None:
         """Send a stream; raise what its generator raised, if nothing has been sent."""
         http = _StreamConnection(self, scope, response)
-        await self.converse(http, scope, receive, send)
+        try:
+            await self.converse(http, scope, receive, send)
+        finally:
+            # Not earlier: a thread tells what it has raised when its answer is through already.
+            self._streams.pop(id(http.asked), None)
         if http.error is not None:
             raise http.error
         if http.refusal is not None:
@@ -95,7 +99,7 @@ class _StreamHost(ASGIHost):
 
     def crashed(self, request: Request, handler: str, error: BaseException) -> None:
         """Take note of what a generator raised; called from threads too."""
-        http = self._waiting.get(id(request))
+        http = self._streams.get(id(request))
         if http is not None and http.refusal is not None:
             http.error = error
         else:
@@ -105,7 +109,7 @@ class _StreamHost(ASGIHost):
 class _StreamConnection(ASGIConnection):
     """A request that is answered with an event stream; what refuses it is left to the framework."""
 
-    __slots__ = ("_response", "error", "refusal")
+    __slots__ = ("_response", "asked", "error", "refusal")
 
     server: _StreamHost
 
@@ -114,16 +118,14 @@ class _StreamConnection(ASGIConnection):
     ) -> None:
         super().__init__(server, scope)
         self._response = response
+        self.asked: Request | None = None
         self.refusal: Response | None = None
         self.error: BaseException | None = None
 
     async def begin(self, scope: Mapping[str, Any], receive: Receive) -> bool:
         """Start the generator; the body is the endpoint's."""
-        self._request = request = to_request(scope)
-        self.server._waiting[id(request)] = self
-        self.transport.over.add_done_callback(
-            lambda _: self.server.loop.call_soon(self.server._waiting.pop, id(request), None)
-        )
+        self._request = self.asked = request = to_request(scope)
+        self.server._streams[id(request)] = self
         extra = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in self._response.raw_headers]
         start_call(self, self._response.match(extra), request)
         self._settle()

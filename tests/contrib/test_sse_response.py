@@ -16,6 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from fasterapi import HTTPError, ServerSentEvent, SSEResponse
+from fasterapi.contrib.sse_response import _StreamHost
 
 from .asgi_server import LEAVE, REQUEST, Server, scope
 
@@ -157,6 +158,29 @@ def test_an_exception_before_the_first_event_is_the_frameworks() -> None:
 
     asyncio.run(main(ValueError, 500))
     asyncio.run(main(BaseException))  # Starlette leaves it to the server, and so do we
+
+
+def test_a_thread_may_be_late_to_say_what_it_has_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    crashed = _StreamHost.crashed
+
+    def late(host: _StreamHost, *args: Any) -> None:
+        for _ in range(9):  # turns of the loop, in which the answer goes its way
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), host.loop).result(10)
+        crashed(host, *args)
+
+    monkeypatch.setattr(_StreamHost, "crashed", late)
+
+    def fails() -> Iterator[str]:
+        raise HTTPException(418, "tea")
+        yield ""
+
+    api = FastAPI()
+
+    @api.get("/events")
+    async def events() -> SSEResponse:
+        return SSEResponse(fails())
+
+    assert ask(api, "/events").status == 418
 
 
 @pytest.mark.parametrize("kind", [ValueError, BaseException])
