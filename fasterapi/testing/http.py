@@ -55,6 +55,11 @@ class Reply:
         self.reason = reason
 
     @property
+    def status_code(self) -> int:
+        """Its status, by the name that it has in httpx and requests."""
+        return self.status
+
+    @property
     def text(self) -> str:
         """The body, decoded as UTF-8, impossible bytes as U+FFFD."""
         return self.body.decode("utf-8", "replace")

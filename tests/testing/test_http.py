@@ -34,6 +34,7 @@ def test_a_response(data: bytes, whole: bool) -> None:
     given = b"".join(one.feed(piece) for piece in pieces)
     assert one.complete
     assert (one.reply.status, one.reply.body, given) == (200, b"abcde", b"abcde")
+    assert one.reply.status_code == 200
     assert one.rest is None
 
 
