@@ -8,13 +8,15 @@ from __future__ import annotations
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
-from .echo_session import LIMITS, EchoSession
+from .echo import LIMITS, Echo
+from .echo_session import EchoSession
 
 
-def serve(sock: socket.socket, session: EchoSession) -> None:
+def serve(sock: socket.socket, session: Echo | EchoSession) -> None:
     """Serve one connection to its end."""
     while not session.over:
         sock.settimeout(LIMITS.write_timeout)
@@ -36,8 +38,13 @@ def serve_and_close(sock: socket.socket) -> None:
         serve(sock, EchoSession(monotonic()))
 
 
-if __name__ == "__main__":
-    with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listener:
+def listen(port: int, serve: Callable[[socket.socket], None]) -> None:
+    """Serve each client in a thread of its own, for ever."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
         while True:
             sock, _ = listener.accept()
-            threading.Thread(target=serve_and_close, args=[sock], daemon=True).start()
+            threading.Thread(target=serve, args=[sock], daemon=True).start()
+
+
+if __name__ == "__main__":
+    listen(int(sys.argv[1]), serve_and_close)

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import socket
 import sys
-import threading
 from contextlib import suppress
 from time import monotonic
 
 import h11
 
-from fasterapi.protocol import HandshakeError, Keepalive, Request, Response, ServerHandshake
+from fasterapi.protocol import HandshakeError, Request, Response, ServerHandshake
 
-from .blocking import serve
-from .echo_session import LIMITS, EchoSession
+from .blocking import listen, serve
+from .echo import LIMITS, Echo
 
 
 def read_request(sock: socket.socket, http: h11.Connection) -> Request:
@@ -51,15 +50,9 @@ def serve_and_close(sock: socket.socket) -> None:
         except HandshakeError as error:
             write_response(sock, http, handshake.refuse(error))
             return
-        keepalive = Keepalive.from_limits(LIMITS)
-        session = EchoSession(0.0, handshake.connection(limits=LIMITS, keepalive=keepalive))
-        if rest := http.trailing_data[0]:  # what came behind the request
-            session.receive(rest, monotonic())
-        serve(sock, session)
+        rest = http.trailing_data[0]  # what came behind the request
+        serve(sock, Echo(handshake, rest, monotonic()))
 
 
 if __name__ == "__main__":
-    with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listener:
-        while True:
-            sock, _ = listener.accept()
-            threading.Thread(target=serve_and_close, args=[sock], daemon=True).start()
+    listen(int(sys.argv[1]), serve_and_close)

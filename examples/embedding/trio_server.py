@@ -11,7 +11,8 @@ from functools import partial
 
 import trio
 
-from .echo_session import LIMITS, EchoSession
+from .echo import LIMITS
+from .echo_session import EchoSession
 
 
 async def serve(stream: trio.SocketStream) -> None:
