@@ -37,8 +37,8 @@ def only(caplog: pytest.LogCaptureFixture) -> tuple[str, int, str, dict[str, Any
     """Give the one record: logger, level, text, facts."""
     (record,) = caplog.records
     plain = vars(logging.makeLogRecord({}))
-    facts = {name: value for name, value in vars(record).items() if name not in plain}
-    facts.pop("message", None)
+    formatted = {"message", "asctime"}  # which any handler's formatter adds
+    facts = {n: value for n, value in vars(record).items() if n not in {*plain, *formatted}}
     return record.name, record.levelno, record.getMessage(), facts
 
 
