@@ -26,7 +26,7 @@ class Receiving(Incoming):
     """What ``WebSocketConnection`` receives."""
 
     __slots__ = (
-        "_direct", "_partial", "_rest", "_scanned", "stepwise", "unread",
+        "_direct", "_ending", "_partial", "_rest", "_scanned", "stepwise", "unread",
     )  # fmt: skip
 
     def _expect(self) -> None:
@@ -35,6 +35,7 @@ class Receiving(Incoming):
         self._partial: PartialFrame | None = None
         self._direct = not self._every_frame  # a read may be a message and nothing else
         self.stepwise = self.unread = False
+        self._ending = False  # nothing is unread but the end
         self._scanned: tuple[bytes, list[int], int] | None = None  # frames of the next step
 
     def receive_data(self, data: Buffer, now: float = 0.0) -> list[Event]:
@@ -214,10 +215,17 @@ class Receiving(Incoming):
     def _go_on(self, data: Buffer, now: float) -> list[Event]:
         """Take the next step of a read; behind the last one is the end, if it has come."""
         self.unread = False
-        events = self.receive_data(data, now)
-        if self._eof and not self.unread:
-            events += super().receive_eof(now)
-        return events
+        events: list[Event] = []
+        if not self._ending:
+            events = self.receive_data(data, now)
+            if self.unread or not self._eof:
+                return events
+            if events and self.state is OPEN:
+                # They may be answered still: the end is a step of its own.
+                self._ending = self.unread = True
+                self._find_direct()
+                return events
+        return events + super().receive_eof(now)
 
     def _take_scanned(self, data: Buffer, events: list[Event]) -> bool:
         """Take frames that a step before has left; tell whether what is behind them is due."""
@@ -264,4 +272,4 @@ class Receiving(Incoming):
     def _let_go(self) -> None:
         self._partial = self._scanned = None
         self._held = self._rest = b""
-        self.unread = False
+        self.unread = self._ending = False

@@ -147,10 +147,47 @@ def test_the_end_is_behind_what_waits() -> None:
         assert connection.tick(now) == []  # no pong will come, and that is held against nobody
     connection.data_to_send()
     assert len(connection.receive_data(b"", 3.0)) == 3
-    assert connection.receive_data(b"", 4.0) == [bytes([6]) * SIZE, GONE]
+    assert connection.receive_data(b"", 4.0) == [bytes([6]) * SIZE]
+    connection.send_text("the answer to the last one, too")
+    assert connection.unread
+    assert connection.receive_data(b"", 5.0) == [GONE]
+    assert not connection.unread
     assert connection.state is State.CLOSED
+    assert len(payloads(connection.data_to_send())) == 1
     assert connection.finished
     assert connection.receive_eof(5.0) == []
+
+
+@pytest.mark.parametrize("stepwise", [False, True])
+def test_each_message_before_the_end_can_be_answered(stepwise: bool) -> None:
+    connection = server(stepwise=stepwise)
+    steps = [connection.receive_data(b"".join(map(bomb, range(7))))]
+    for events in steps:
+        for event in events:
+            if isinstance(event, bytes):
+                connection.send_binary(event[:1])
+        if len(steps) == 1:
+            steps.append(connection.receive_eof())
+        elif connection.unread:
+            steps.append(connection.receive_data(b""))
+    assert steps[-1] == [GONE]
+    assert connection.state is State.CLOSED
+    assert [payload for _, payload in payloads(connection.data_to_send())] == [
+        bytes([number]) for number in range(7)
+    ]
+
+
+def test_who_closes_before_the_end_is_taken_still_learns_of_it() -> None:
+    connection = server(keepalive=Keepalive(1.0, 1.0))
+    connection.receive_data(b"".join(map(bomb, range(4))), 1.0)
+    connection.receive_eof(2.0)
+    connection.receive_data(b"", 3.0)
+    assert connection.unread
+    connection.close()
+    (closed,) = connection.receive_data(b"", 4.0)
+    assert closed == GONE
+    assert not connection.unread
+    assert connection.state is State.CLOSED
 
 
 def test_who_can_not_answer_any_more_may_drop_what_waits() -> None:
