@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
 from queue import Empty, Full, Queue
 from typing import Any, Self
+from weakref import finalize
 
 from ..app.log import server as log
 from ..app.sse import EVENT_STREAM, format_item
@@ -89,25 +90,31 @@ class EventStreamApplication:
 
 
 class _Stream:
-    """Formatted events, and comments where there are none in time; for one reader."""
+    """Formatted events, and comments where there are none in time; for one reader.
+
+    The thread of the generator does not know it: if the framework drops the response unserved, the
+    generator is closed as for a client that has left.
+    """
 
     def __init__(
         self, content: Iterable[Any], keepalive: float | None, dumps: Callable[[Any], str]
     ) -> None:
-        self._content = content
         self._keepalive = keepalive
-        self._dumps = dumps
-        self._queue: Queue[bytes | BaseException | None] = Queue(MAX_UNREAD_EVENTS)
+        self._source = _Source(content, dumps)
+        self._leave = finalize(self, self._source.leave)
+        self._leave.atexit = False
         self._first: list[bytes | None] = []
-        self._left = False
         self._over = False
 
     def start(self, delay: float) -> None:
         """Start the generator; raise what it raises before its first event."""
         run = copy_context().run
-        threading.Thread(target=run, args=(self._run,), name="fasterapi-sse", daemon=True).start()
+        thread = threading.Thread(
+            target=run, args=(self._source.run,), name="fasterapi-sse", daemon=True
+        )
+        thread.start()
         try:
-            first = self._queue.get(timeout=delay)
+            first = self._source.queue.get(timeout=delay)
         except Empty:
             return
         if isinstance(first, BaseException):
@@ -124,7 +131,8 @@ class _Stream:
         if self._over:
             raise StopIteration
         try:
-            item = self._first.pop() if self._first else self._queue.get(timeout=self._keepalive)
+            queue = self._source.queue
+            item = self._first.pop() if self._first else queue.get(timeout=self._keepalive)
         except Empty:
             return KEEPALIVE
         if isinstance(item, BaseException):
@@ -137,7 +145,8 @@ class _Stream:
 
     def close(self) -> None:
         """Take that the client has left, as WSGI servers say it: the generator is closed."""
-        self._left = self._over = True
+        self._over = True
+        self._leave()
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -147,7 +156,26 @@ class _Stream:
         """Close."""
         self.close()
 
-    def _run(self) -> None:
+
+class _Source:
+    """A generator in a thread of its own.
+
+    Attributes:
+        queue: What it gives, formatted; then ``None`` at its end, or what it raised.
+    """
+
+    def __init__(self, content: Iterable[Any], dumps: Callable[[Any], str]) -> None:
+        self.queue: Queue[bytes | BaseException | None] = Queue(MAX_UNREAD_EVENTS)
+        self._content = content
+        self._dumps = dumps
+        self._left = False
+
+    def leave(self) -> None:
+        """Take that nobody reads any more."""
+        self._left = True
+
+    def run(self) -> None:
+        """Run the generator to its end, or until nobody reads."""
         last: BaseException | None = None
         try:
             try:
@@ -165,7 +193,7 @@ class _Stream:
         """Hand something over; tell whether anybody is left to take it."""
         while not self._left:
             try:
-                self._queue.put(item, timeout=_POLL)
+                self.queue.put(item, timeout=_POLL)
             except Full:
                 continue
             return not self._left

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
@@ -105,6 +106,26 @@ def test_a_client_that_leaves_has_the_generator_closed(waits: str) -> None:
     stream.close()  # type: ignore[attr-defined]
     assert closed.wait(20)
     assert list(stream) == []
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_response_that_is_never_served_has_the_generator_closed(begun: bool) -> None:
+    """A view may abort after it has made the response, and a hook may drop it."""
+    closed, go = threading.Event(), threading.Event()
+
+    def endless() -> Iterator[str]:
+        try:
+            if not begun:
+                go.wait(20)
+            while True:
+                yield "tick"
+        finally:
+            closed.set()
+
+    sse_response(endless(), limits=SLOW)
+    go.set()
+    gc.collect()
+    assert closed.wait(20)
 
 
 def test_it_runs_in_the_context_of_the_view() -> None:
