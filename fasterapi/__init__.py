@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         FasterAPIError,
         HandshakeError,
         HTTPError,
+        InvalidArgument,
         InvalidMessage,
         InvalidResponse,
         LocalProtocolError,
@@ -51,8 +52,8 @@ _HOMES = {
     "contrib.sse_response": ("SSEResponse",),
     "errors": (
         "ConcurrentReceive", "ConnectionClosed", "EventStreamError", "FasterAPIError",
-        "HTTPError", "HandshakeError", "InvalidMessage", "InvalidResponse", "LocalProtocolError",
-        "ProxyError", "RedirectError",
+        "HTTPError", "HandshakeError", "InvalidArgument", "InvalidMessage", "InvalidResponse",
+        "LocalProtocolError", "ProxyError", "RedirectError",
     ),
     "limits": ("Limits",),
     "protocol": (
@@ -65,11 +66,12 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "SAME_ORIGIN", "App", "Compression", "ConcurrentReceive", "ConnectionClosed", "EventStream",
-    "EventStreamError", "FasterAPIError", "HTTPError", "HandshakeError", "InvalidMessage",
-    "InvalidResponse", "Limits", "LocalProtocolError", "ProxyError", "Reconnect", "RedirectError",
-    "Request", "Response", "SSEConnection", "SSEResponse", "Server", "ServerSentEvent", "State",
-    "SyncEventStream", "SyncSSEConnection", "SyncWebSocket", "WebSocket", "__deflate__",
-    "__impl__", "__inflate__", "__version__", "broadcast", "connect", "events", "serve",
+    "EventStreamError", "FasterAPIError", "HTTPError", "HandshakeError", "InvalidArgument",
+    "InvalidMessage", "InvalidResponse", "Limits", "LocalProtocolError", "ProxyError",
+    "Reconnect", "RedirectError", "Request", "Response", "SSEConnection", "SSEResponse", "Server",
+    "ServerSentEvent", "State", "SyncEventStream", "SyncSSEConnection", "SyncWebSocket",
+    "WebSocket", "__deflate__", "__impl__", "__inflate__", "__version__", "broadcast", "connect",
+    "events", "serve",
 ]  # fmt: skip
 
 

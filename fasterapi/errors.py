@@ -2,6 +2,7 @@
 
     FasterAPIError
     ├── LocalProtocolError      our caller broke the protocol; nothing was sent, nothing changed
+    │   ├── InvalidArgument     by what it passed, be the state what it may; a ``ValueError``, too
     │   └── ConcurrentReceive   two tasks or threads wait for a message of one connection
     ├── RemoteProtocolError     the peer broke the protocol; carries the close code it earns
     │   ├── FrameError          1002: a frame or a sequence of frames that RFC 6455 forbids
@@ -38,6 +39,7 @@ __all__ = [
     "FrameError",
     "HTTPError",
     "HandshakeError",
+    "InvalidArgument",
     "InvalidBody",
     "InvalidMessage",
     "InvalidResponse",
@@ -57,6 +59,14 @@ class FasterAPIError(Exception):
 
 class LocalProtocolError(FasterAPIError):
     """Our own caller asked for something that the protocol forbids; the state is unchanged."""
+
+
+class InvalidArgument(LocalProtocolError, ValueError):
+    """Our own caller passed a value that can't be sent: it is wrong in every state.
+
+    A close code that may not be sent, CR or LF in a header field or in an event's ID, text that
+    UTF-8 has no bytes for.
+    """
 
 
 class ConcurrentReceive(LocalProtocolError):

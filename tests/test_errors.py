@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 
 import pytest
 
-from fasterapi import errors
+from fasterapi import Request, Response, errors
 from fasterapi.errors import (
     ConcurrentReceive,
     ConnectionClosed,
@@ -16,11 +17,25 @@ from fasterapi.errors import (
     FrameError,
     HandshakeError,
     HTTPError,
+    InvalidArgument,
     LocalProtocolError,
     MessageTooBig,
     PayloadError,
     PolicyError,
     RemoteProtocolError,
+)
+from fasterapi.protocol import Role, ServerHandshake, WebSocketConnection, format_event
+
+REQUEST = Request(
+    "GET",
+    "/",
+    {
+        "Host": "a",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    },
 )
 
 
@@ -47,6 +62,36 @@ def test_local_and_remote_faults_never_mix(
     error: type[FasterAPIError], parent: type[FasterAPIError]
 ) -> None:
     assert error.__bases__ == (parent,)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: format_event("a", event="x\ny"),
+        lambda: format_event("a", id="x\ry"),
+        lambda: format_event("a", id="\0"),
+        lambda: format_event("a", retry=-1),
+        lambda: format_event("\ud800"),
+        format_event,
+        lambda: Response(99),
+        lambda: Response(200, [("A", "b\r\nc")]),
+        lambda: Response(200, [("A:", "b")]),
+        lambda: ServerHandshake(REQUEST).accept(headers=[("A", "b\nc")]),
+        lambda: ServerHandshake(REQUEST).accept(headers=[("Upgrade", "b")]),
+        lambda: ServerHandshake(REQUEST).accept(subprotocol="chat"),
+        lambda: ServerHandshake(REQUEST).reject(101),
+        lambda: WebSocketConnection(Role.SERVER).close(999),
+        lambda: WebSocketConnection(Role.SERVER).close(1000, "x" * 124),
+        lambda: WebSocketConnection(Role.SERVER).close(1000, "\ud800"),
+        lambda: WebSocketConnection(Role.SERVER).send_text("\ud800"),
+        lambda: WebSocketConnection(Role.SERVER).ping(bytes(126)),
+    ],
+)
+def test_what_is_refused_for_its_value_is_a_value_error(call: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match=r"\w") as caught:
+        call()
+    assert type(caught.value) is InvalidArgument
+    assert isinstance(caught.value, LocalProtocolError)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, TypeVar, Unpack
 
-from ..errors import LocalProtocolError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..protocol.deflate import Compression, check_compression
 from ..protocol.extensions import ExtensionFactory
@@ -383,5 +382,5 @@ def _named(path: str) -> Iterator[None]:
     """Let an error in a route's options say which route it is."""
     try:
         yield
-    except (ValueError, LocalProtocolError) as error:
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from None

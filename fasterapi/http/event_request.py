@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import LocalProtocolError
+from ..errors import InvalidArgument
 from ..limits import DEFAULT_LIMITS, Limits
 from ..protocol.headers import HeaderPairs, Headers
 from ..protocol.http import Request
@@ -40,7 +40,7 @@ class EventRequest:
 
     Raises:
         ValueError: If there is both ``body`` and ``json``, or ``json`` can't be JSON.
-        LocalProtocolError: If the header fields hold one that the client writes itself.
+        InvalidArgument: If the header fields hold one that the client writes itself.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class EventRequest:
         self._body = body.encode() if isinstance(body, str) else bytes(body or b"")
         for name, _ in fields:
             if name.lower() in _OWN:
-                raise LocalProtocolError(f"the client writes {name} itself; leave it out")
+                raise InvalidArgument(f"the client writes {name} itself; leave it out")
         self.last_event_id = _last_event_id(fields)
         self._headers = without(fields, {"last-event-id"})
         self._user_agent = user_agent
@@ -86,7 +86,7 @@ class EventRequest:
 
         Raises:
             ValueError: If the URL is no good.
-            LocalProtocolError: If a header field can't be sent.
+            InvalidArgument: If a header field can't be sent.
         """
         opening: Opening | None = None
         method, body = self.method, self._body

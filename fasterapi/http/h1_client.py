@@ -12,7 +12,7 @@ import re
 
 import h11
 
-from ..errors import InvalidResponse, LocalProtocolError
+from ..errors import InvalidArgument, InvalidResponse
 from ..limits import DEFAULT_LIMITS, MAX_INTERIM_RESPONSES, MAX_REFUSAL, Limits
 from ..protocol.headers import is_token, validate_field
 from ..protocol.http import Request, Response
@@ -32,15 +32,15 @@ def write_request(request: Request) -> bytes:
     """Write a request; a body gets its ``Content-Length``.
 
     Raises:
-        LocalProtocolError: If something in it would split the head, or it frames its body itself.
+        InvalidArgument: If something in it would split the head, or it frames its body itself.
     """
     target = request.target
     if not is_token(request.method) or not _TARGET.match(target):
-        raise LocalProtocolError(f"not a request line: {request.method} {target!r}")
+        raise InvalidArgument(f"not a request line: {request.method} {target!r}")
     fields = list(request.headers)
     names = {name.lower() for name, _ in fields}
     if own := names & {"content-length", "transfer-encoding"}:
-        raise LocalProtocolError(f"a request sets no {own.pop()}: the connection frames its body")
+        raise InvalidArgument(f"a request sets no {own.pop()}: the connection frames its body")
     if request.body or request.method in ("POST", "PUT", "PATCH"):
         fields.append(("Content-Length", str(len(request.body))))
     for name, value in fields:
@@ -142,7 +142,7 @@ class ResponseReader:
         try:
             h11.Response(status_code=max(status, 200), headers=fields, http_version="1.1")
             response = Response(status if status >= 200 else 101, fields, reason=reason)
-        except (h11.LocalProtocolError, LocalProtocolError) as error:
+        except (h11.LocalProtocolError, InvalidArgument) as error:
             raise InvalidResponse(
                 f"{self._who} sent a malformed response head: {str(error)[:120]}"
             ) from None

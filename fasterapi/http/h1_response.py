@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from enum import Enum
 from http import HTTPStatus
 
-from ..errors import LocalProtocolError
+from ..errors import InvalidArgument, LocalProtocolError
 from ..protocol.headers import parse_list
 from ..protocol.http import Response
 
@@ -104,7 +104,7 @@ def length_field(response: Response, method: str) -> list[tuple[str, str]]:
     _refuse(response, _CODING)
     given = response.headers.get_all("content-length")
     if response.status == 204 and given:
-        raise LocalProtocolError("a 204 has no Content-Length (RFC 9110, section 8.6)")
+        raise InvalidArgument("a 204 has no Content-Length (RFC 9110, section 8.6)")
     length = str(len(response.body))
     # An answer to HEAD, or a 304, tells of a body that may not be here to be measured.
     absent = has_no_body(response, method) and not response.body
@@ -112,9 +112,7 @@ def length_field(response: Response, method: str) -> list[tuple[str, str]]:
         bare = absent or response.status in _BODILESS
         return [] if bare else [("Content-Length", length)]
     if given != [length] and not (absent and _is_length(given)):
-        raise LocalProtocolError(
-            f"Content-Length {given} on a body of {length} bytes: leave it out"
-        )
+        raise InvalidArgument(f"Content-Length {given} on a body of {length} bytes: leave it out")
     return []
 
 
@@ -168,17 +166,17 @@ def write_head(
     lower = "\n".join(written).lower()
     written += [": ".join(field) for field in defaults if f"\n{field[0].lower()}:" not in lower]
     if _BREAKS.search("".join(written)):
-        raise LocalProtocolError("a response head with CR, LF or NUL inside a field")
+        raise InvalidArgument("a response head with CR, LF or NUL inside a field")
     try:
         return "\r\n".join([*written, "", ""]).encode("latin-1")
     except UnicodeEncodeError as error:
-        raise LocalProtocolError(f"a response head beyond latin-1: {error}") from None
+        raise InvalidArgument(f"a response head beyond latin-1: {error}") from None
 
 
 def _status_line(response: Response) -> str:
     status = response.status
     if status not in _STATUSES:
-        raise LocalProtocolError(f"not a status to answer with: {status!r}")
+        raise InvalidArgument(f"not a status to answer with: {status!r}")
     if response.reason or status not in _STATUS_LINES:
         return f"HTTP/1.1 {int(status)} {response.reason}"
     return _STATUS_LINES[status]
@@ -194,7 +192,7 @@ def _with_connection(fields: list[tuple[str, str]], option: str) -> list[tuple[s
 
 def _refuse(response: Response, names: frozenset[str]) -> None:
     if not names.isdisjoint(map(str.lower, dict(response.headers))):
-        raise LocalProtocolError(f"a response sets no {', '.join(names)}: the connection does")
+        raise InvalidArgument(f"a response sets no {', '.join(names)}: the connection does")
 
 
 def _is_length(values: list[str]) -> bool:

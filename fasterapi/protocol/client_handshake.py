@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
-from ..errors import HandshakeError, LocalProtocolError
+from ..errors import HandshakeError, InvalidArgument
 from ..limits import DEFAULT_LIMITS, Limits
 from .connection import Role, WebSocketConnection
 from .extensions import (
@@ -52,7 +52,7 @@ class ClientHandshake:
 
     Raises:
         ValueError: If the URL is no WebSocket URL (RFC 6455, section 3), or a subprotocol no token.
-        LocalProtocolError: If ``headers`` hold a field that the handshake writes, or that can't be
+        InvalidArgument: If ``headers`` hold a field that the handshake writes, or that can't be
             sent.
     """
 
@@ -86,7 +86,7 @@ class ClientHandshake:
         given = check_headers(headers)
         for name in ("Host",) if origin is None else ("Host", "Origin"):
             if given.get_all(name):
-                raise LocalProtocolError(
+                raise InvalidArgument(
                     f"the handshake writes {name} itself; leave it out of the headers"
                 )
         if uri.authorization and not given.get_all("authorization"):

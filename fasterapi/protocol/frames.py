@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from .._speedups import mask
-from ..errors import FrameError, LocalProtocolError
+from ..errors import FrameError, InvalidArgument
 from .codes import Opcode, is_sendable
 
 __all__ = [
@@ -173,21 +173,21 @@ def build_close(code: int, reason: str = "") -> bytes:
     """Write the payload of a Close (section 5.5.1); 1005 stands for an empty one.
 
     Raises:
-        LocalProtocolError: If the code may not be sent, or the reason is over 123 bytes of UTF-8
+        InvalidArgument: If the code may not be sent, or the reason is over 123 bytes of UTF-8
             or can't be encoded.
     """
     if code == 1005 and not reason:
         return b""
     if not is_sendable(code):
-        raise LocalProtocolError(
+        raise InvalidArgument(
             f"close code {code} may not be sent; use 1000 to 1003, 1007 to 1014, or 3000 to 4999"
         )
     try:
         text = reason.encode()
     except UnicodeEncodeError as error:
-        raise LocalProtocolError(f"close reason that is not valid Unicode: {error}") from None
+        raise InvalidArgument(f"close reason that is not valid Unicode: {error}") from None
     if len(text) > MAX_REASON:
-        raise LocalProtocolError(f"close reason of {len(text)} bytes; at most {MAX_REASON} fit")
+        raise InvalidArgument(f"close reason of {len(text)} bytes; at most {MAX_REASON} fit")
     return code.to_bytes(2, "big") + text
 
 

@@ -12,7 +12,7 @@ import binascii
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from ..errors import HandshakeError, LocalProtocolError
+from ..errors import HandshakeError, InvalidArgument, LocalProtocolError
 from ..limits import DEFAULT_LIMITS, Limits
 from .connection import Role, WebSocketConnection
 from .extensions import (
@@ -139,7 +139,7 @@ class ServerHandshake:
         self._only_once()
         self.check()
         if subprotocol is not None and subprotocol not in self._offered:
-            raise LocalProtocolError(
+            raise InvalidArgument(
                 f"the client does not offer the subprotocol {subprotocol!r}, only {self._offered}"
             )
         chosen = self.subprotocol if subprotocol is None else subprotocol
@@ -175,7 +175,7 @@ class ServerHandshake:
         """
         self._only_once()
         if status < 300 if self.is_connect else status == 101:
-            raise LocalProtocolError(
+            raise InvalidArgument(
                 f"the status {status} accepts a handshake; reject it with another"
             )
         response = Response(status, headers, body)
@@ -311,5 +311,5 @@ def check_headers(headers: HeaderPairs) -> Headers:
     fields = Headers(headers)
     for name, _ in fields:
         if name.lower() in OUR_FIELDS:
-            raise LocalProtocolError(f"the handshake writes the header {name} itself")
+            raise InvalidArgument(f"the handshake writes the header {name} itself")
     return fields

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Self, SupportsIndex, overload
 
-from ..errors import LocalProtocolError
+from ..errors import InvalidArgument
 
 __all__ = [
     "HeaderPairs", "Headers", "has_token", "is_token", "parse_list", "parse_tokens",
@@ -34,13 +34,13 @@ def validate_field(name: str, value: str) -> None:
     """Refuse a header field that would not arrive as it was meant (RFC 9110, section 5.5).
 
     Raises:
-        LocalProtocolError: If the name is no token, or the value has a control character (CR, LF
+        InvalidArgument: If the name is no token, or the value has a control character (CR, LF
             and NUL would split the head) or one beyond latin-1.
     """
     if not is_token(name):
-        raise LocalProtocolError(f"not a header name: {name!r}")
+        raise InvalidArgument(f"not a header name: {name!r}")
     if _FORBIDDEN_IN_VALUE.search(value):
-        raise LocalProtocolError(f"header {name} has a forbidden character: {value[:80]!r}")
+        raise InvalidArgument(f"header {name} has a forbidden character: {value[:80]!r}")
 
 
 def parse_list(value: str) -> list[str]:

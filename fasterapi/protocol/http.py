@@ -13,7 +13,7 @@ from http.cookies import SimpleCookie
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote
 
-from ..errors import InvalidBody, LocalProtocolError
+from ..errors import InvalidArgument, InvalidBody
 from .headers import HeaderPairs, Headers, validate_field
 
 __all__ = ["QueryParams", "Request", "Response"]
@@ -137,7 +137,7 @@ class Response:
         reason: The reason phrase; the standard one if empty.
 
     Raises:
-        LocalProtocolError: If the status is out of range, or a header or the reason holds a
+        InvalidArgument: If the status is out of range, or a header or the reason holds a
             character that would split the head (CR, LF, NUL).
     """
 
@@ -151,7 +151,7 @@ class Response:
         reason: str = "",
     ) -> None:
         if status != 101 and not 200 <= status <= 599:
-            raise LocalProtocolError(f"not a status to answer with: {status!r}")
+            raise InvalidArgument(f"not a status to answer with: {status!r}")
         validate_field("Reason-Phrase", reason)
         self.status = status
         self.headers = headers if isinstance(headers, Headers) else Headers(headers)

@@ -5,7 +5,7 @@ RFC 6455, sections 5 and 6.1. What is not here is what arrives, and the time.
 
 from __future__ import annotations
 
-from ..errors import LocalProtocolError
+from ..errors import InvalidArgument, LocalProtocolError
 from .backlog import Waiting
 from .codes import Opcode
 from .extensions import passes_by
@@ -182,7 +182,7 @@ class Sending(Outgoing):
     def _send_control(self, opcode: Opcode, payload: Buffer) -> None:
         payload = _copy(payload)
         if len(payload) > MAX_CONTROL:
-            raise LocalProtocolError(f"{opcode.name} of {len(payload)} bytes; at most 125 fit")
+            raise InvalidArgument(f"{opcode.name} of {len(payload)} bytes; at most 125 fit")
         self._move(Trigger.SEND)
         self._queue(FIN | opcode, payload)
 
@@ -193,7 +193,7 @@ def _encode(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as error:
-        raise LocalProtocolError(f"text that is not valid Unicode: {error}") from None
+        raise InvalidArgument(f"text that is not valid Unicode: {error}") from None
 
 
 def _copy(data: Buffer) -> bytes:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from ..errors import LocalProtocolError
+from ..errors import InvalidArgument
 
 __all__ = ["KEEPALIVE", "ServerSentEvent", "format_event", "to_json"]
 
@@ -87,7 +87,7 @@ def format_event(
         The fields and the empty line that ends them, in UTF-8: ``b"id: 7\ndata: hello\n\n"``.
 
     Raises:
-        LocalProtocolError: If there is no field at all, ``event`` or ``id`` has a CR or LF, ``id``
+        InvalidArgument: If there is no field at all, ``event`` or ``id`` has a CR or LF, ``id``
             has a NUL, ``retry`` is no integer or negative, or a text is not valid Unicode.
         TypeError: If ``event``, ``id`` or ``comment`` is no ``str``, or data can't be JSON.
         ValueError: If data can't be JSON; see ``to_json``.
@@ -125,7 +125,7 @@ def format_event(
         else:
             text = f"{text}data: {data}\n"
     if not text:
-        raise LocalProtocolError("an event needs at least one of data, event, id, retry, comment")
+        raise InvalidArgument("an event needs at least one of data, event, id, retry, comment")
     return _encode(f"{text}\n")
 
 
@@ -133,7 +133,7 @@ def _encode(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as error:
-        raise LocalProtocolError(f"event that is not valid Unicode: {error}") from None
+        raise InvalidArgument(f"event that is not valid Unicode: {error}") from None
 
 
 def _one_line(value: object, fault: str, forbidden: str) -> str:
@@ -141,7 +141,7 @@ def _one_line(value: object, fault: str, forbidden: str) -> str:
         raise TypeError(f"an event's type and ID have to be str, not {type(value).__name__}")
     value = str.__str__(value)
     if any(character in value for character in forbidden):
-        raise LocalProtocolError(f"{fault}: {value!r}")
+        raise InvalidArgument(f"{fault}: {value!r}")
     return value
 
 
@@ -164,5 +164,5 @@ def _lines(prefix: str, text: str) -> str:
 
 def _retry(retry: object) -> str:
     if isinstance(retry, bool) or not isinstance(retry, int) or retry < 0:
-        raise LocalProtocolError(f"retry has to be 0 or more milliseconds, not {retry!r}")
+        raise InvalidArgument(f"retry has to be 0 or more milliseconds, not {retry!r}")
     return f"retry: {int(retry)}\n"
