@@ -170,14 +170,12 @@ def build_header(first: int, length: int, key: bytes = b"") -> bytes:
 
 
 def build_close(code: int, reason: str = "") -> bytes:
-    """Write the payload of a Close (section 5.5.1); 1005 stands for an empty one.
+    """Write the payload of a Close (section 5.5.1).
 
     Raises:
         InvalidArgument: If the code may not be sent, or the reason is over 123 bytes of UTF-8
             or can't be encoded.
     """
-    if code == 1005 and not reason:
-        return b""
     if not is_sendable(code):
         raise InvalidArgument(
             f"close code {code} may not be sent; use 1000 to 1003, 1007 to 1014, or 3000 to 4999"

@@ -15,7 +15,6 @@ from ..errors import ConnectionClosed
 from ..protocol.codes import Opcode
 from ..protocol.connection import WebSocketConnection
 from ..protocol.events import Closed, Event, Ping, Pong
-from ..protocol.frames import build_close
 from ..protocol.state import State
 from .frames import WireFrame, read_frames, write_frame
 from .http import Reply
@@ -264,8 +263,8 @@ class AsyncTestWebSocket(Session):
         """
         if self._is_over:
             return
-        if code == 1005:
-            await self.send_frame(Opcode.CLOSE, build_close(code, reason))
+        if code == 1005 and not reason:
+            await self.send_frame(Opcode.CLOSE)
         elif self._connection.state is State.OPEN:
             self._connection.close(code, reason)
             await self._flush()

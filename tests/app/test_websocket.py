@@ -320,7 +320,7 @@ def test_a_connection_that_is_lost_gives_what_arrived_and_then_1006() -> None:
 
 def test_a_close_that_can_not_be_sent_changes_nothing() -> None:
     session = opened()
-    for code, reason in ((999, ""), (1005, "x"), (1006, ""), (1000, "x" * 124)):
+    for code, reason in ((999, ""), (1005, ""), (1005, "x"), (1006, ""), (1000, "x" * 124)):
         with pytest.raises(LocalProtocolError):
             session._close(code, reason)
     assert session.is_open()

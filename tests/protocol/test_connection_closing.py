@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fasterapi.errors import LocalProtocolError
+from fasterapi.errors import InvalidArgument, LocalProtocolError
 from fasterapi.protocol import (
     TRANSITIONS,
     Closed,
@@ -100,10 +100,13 @@ def test_our_close_waits_for_the_peer_s(role: Role, peer: Peer) -> None:
     assert connection.data_to_send() == b""
 
 
-def test_a_close_without_a_code() -> None:
+@pytest.mark.parametrize("code", [1004, 1005, 1006, 1015])
+def test_a_code_that_stands_for_what_no_close_said(code: int) -> None:
     connection = make()
-    connection.close(1005)
-    assert connection.data_to_send() == b"\x88\x00"
+    with pytest.raises(InvalidArgument, match=f"close code {code} may not be sent"):
+        connection.close(code)
+    assert connection.state is State.OPEN
+    assert connection.data_to_send() == b""
 
 
 def test_a_ping_behind_our_close_is_reported_and_not_answered() -> None:
