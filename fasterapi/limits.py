@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 __all__ = [
-    "DEFAULT_LIMITS", "FREE_BURST", "H2_SPAN", "MAX_BURST", "MAX_FINAL_BLOCKS",
-    "MAX_FORWARDED_HEAD", "MAX_FORWARDED_HEADERS", "MAX_HEADER_LIST", "MAX_INTERIM_RESPONSES",
-    "MAX_OPEN_PINGS", "MAX_REFUSAL", "MAX_REFUSED", "MAX_RETRY_DELAY", "MAX_UNREAD_EVENTS",
-    "MESSAGE_OVERHEAD", "MIN_RETRY_DELAY", "REFUSAL_TIMEOUT", "SMALL_FRAGMENT", "STEADY_TIME",
-    "STREAM_PIECE", "Limits",
+    "DEFAULT_LIMITS", "FRAME_OVERHEAD", "FREE_BURST", "H2_SPAN", "MAX_BURST",
+    "MAX_FINAL_BLOCKS", "MAX_FORWARDED_HEAD", "MAX_FORWARDED_HEADERS", "MAX_HEADER_LIST",
+    "MAX_INTERIM_RESPONSES", "MAX_OPEN_PINGS", "MAX_REFUSAL", "MAX_REFUSED", "MAX_RETRY_DELAY",
+    "MAX_UNREAD_EVENTS", "MESSAGE_OVERHEAD", "MIN_RETRY_DELAY", "REFUSAL_TIMEOUT",
+    "SMALL_FRAGMENT", "STEADY_TIME", "STREAM_PIECE", "Limits",
 ]  # fmt: skip
 
 KIB = 1024
@@ -22,6 +22,11 @@ MIB = 1024 * 1024
 MESSAGE_OVERHEAD = 128
 """Bytes that a queued message counts for beside its payload: about what its object costs, so that
 a flood of empty messages fills the queue too (aiohttp uses the same figure)."""
+
+FRAME_OVERHEAD = 512
+"""Bytes that a frame counts for beside what it inflates to, where a read is taken in steps, unless
+it is a whole message that is not compressed: a step has 128 of them at most, which take 2 ms where
+each has a new inflater made."""
 
 MAX_BURST = 128
 """Messages that ``receive`` hands out one after the other before it lets the event loop serve the
@@ -102,8 +107,8 @@ class Limits:
             section 5.5.3 allows. 64.
         receive_high_water: Messages that wait for the handler, each counted with
             ``MESSAGE_OVERHEAD``. Over it reading pauses, and goes on below half; and a read that
-            inflates to more is taken in steps of this size and a message at most. 64 KiB, as in
-            asyncio's own streams.
+            inflates to more is taken in steps of this size and a message at most, each frame
+            counted with ``FRAME_OVERHEAD``. 64 KiB, as in asyncio's own streams.
         write_high_water: Bytes that wait to be sent. Over it ``send`` waits. 64 KiB.
         max_write_buffer: Bytes that wait to be sent when a further send is asked for by a caller
             who does not wait. Over it the connection is aborted: the peer is too slow. 1 MiB.

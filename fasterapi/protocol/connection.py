@@ -56,8 +56,10 @@ class WebSocketConnection(Receiving):
         behind: Whether such a message is not yet encoded to its end.
         stepwise: Whether a read in which extensions decode more than ``Limits.receive_high_water``
             is taken in steps, so that what one read may inflate to does not wait all at once: a
-            step ends with the message that goes over it. Set it if you call ``receive_data(b"")``
-            while there is something ``unread``, and read nothing else meanwhile.
+            step ends with the message that goes over it. Each compressed message, each fragment and
+            each control frame counts for ``FRAME_OVERHEAD`` bytes more, so that a read of thousands
+            of them takes its time in turns, too. Set it if you call ``receive_data(b"")`` while
+            there is something ``unread``, and read nothing else meanwhile.
         unread: Whether such a read is not yet taken to its end.
 
     Raises:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import cache
 
 from ..errors import FrameError, PayloadError
+from ..limits import FRAME_OVERHEAD
 from .codes import Opcode
 from .events import Closed, Event, Ping, Pong
 from .extensions import claimed_bits
@@ -29,7 +30,7 @@ class Incoming(Lifetime):
     """What becomes of the frames that ``Receiving`` finds."""
 
     __slots__ = (
-        "_assembling", "_claimed", "_decoded", "_every_frame", "_held", "_message_held", "_whole",
+        "_assembling", "_claimed", "_cost", "_every_frame", "_held", "_message_held", "_whole",
     )  # fmt: skip
 
     def _expect(self) -> None:
@@ -41,7 +42,7 @@ class Incoming(Lifetime):
         self._assembling: MessageAssembler | None = None
         self._held: bytes | bytearray = b""  # of a control frame, or one for an extension
         self._message_held = False
-        self._decoded = 0  # bytes that extensions have made in this step
+        self._cost = 0  # of this step: bytes that extensions have made, and frames
 
     @property
     def _assembler(self) -> MessageAssembler:
@@ -85,6 +86,7 @@ class Incoming(Lifetime):
         self._held += piece
 
     def _end_frame(self, first: int, events: list[Event]) -> None:
+        self._cost += FRAME_OVERHEAD
         if not self._is_held(first):
             self._assembler.end(bool(first & FIN), events.append)
             return
@@ -98,13 +100,14 @@ class Incoming(Lifetime):
 
     def _decode_whole(self, first: int, payload: bytes) -> str | bytes:
         """Decode a message in one frame, which need not gather anywhere."""
+        self._cost += FRAME_OVERHEAD
         if (extension := self._alone) is None:
             opcode, payload, _, _ = self._through_extensions(first, payload)
             return decode_text(payload) if opcode is Opcode.TEXT else payload
         most = self.limits.max_message_size
         payload = extension.decode_message(payload, most)
         size = len(payload)
-        self._decoded += size
+        self._cost += size
         if size > most:
             self._assembler.check_size(size)
         return decode_text(payload) if first & _TEXT else payload
@@ -124,7 +127,7 @@ class Incoming(Lifetime):
             assembler.check_size(len(frame.payload) - spare)
         if frame.rsv:
             raise FrameError("reserved bit that no extension cleared")
-        self._decoded += len(frame.payload)
+        self._cost += len(frame.payload)
         return frame
 
     def _decode(self, first: int, payload: bytes, events: list[Event]) -> None:

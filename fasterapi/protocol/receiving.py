@@ -1,9 +1,9 @@
 """The receiving half of a connection: from bytes to frames.
 
 RFC 6455, sections 5 and 6.2. One read usually holds whole frames: the scan takes all of them at
-once, and the last one goes on piece by piece. Where they inflate, a read may be taken in steps. An
-error becomes a close code where a read is taken, and nowhere else. What becomes of a frame is in
-``incoming``.
+once, and the last one goes on piece by piece. Where they inflate, or are many and in pieces, a read
+may be taken in steps. An error becomes a close code where a read is taken, and nowhere else. What
+becomes of a frame is in ``incoming``.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Receiving(Incoming):
         )
 
     def _take_read(self, data: Buffer, events: list[Event]) -> None:
-        self._decoded = 0
+        self._cost = 0
         try:
             if self._scanned is None or self._take_scanned(data, events):
                 self._read(data, events)
@@ -204,8 +204,8 @@ class Receiving(Incoming):
     # -------------------------------------------------------------------------------- steps
 
     def _has_enough(self) -> bool:
-        """Tell whether this step has decoded as much as fills a queue."""
-        return self.stepwise and self._decoded > self.limits.receive_high_water
+        """Tell whether this step has cost as much as fills a queue."""
+        return self.stepwise and self._cost > self.limits.receive_high_water
 
     def _leave(self, data: Buffer, position: int) -> None:
         """Leave the rest of a read to the next step."""

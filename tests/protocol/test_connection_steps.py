@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fasterapi.limits import Limits
+from fasterapi.limits import FRAME_OVERHEAD, Limits
 from fasterapi.protocol import Closed, Event, Fragment, Keepalive, Ping, State, WebSocketConnection
 from fasterapi.protocol.connection import Role
 from fasterapi.protocol.deflate import PerMessageDeflate
@@ -20,7 +20,7 @@ from .wire import BINARY, CLOSE, CONT, PING, TEXT, cuts_of, frame, payloads, spl
 
 MIB = 1 << 20
 SIZE = 1000
-HIGH_WATER = 2 * SIZE
+HIGH_WATER = 2 * (SIZE + FRAME_OVERHEAD)
 CLOSE_4000 = frame(CLOSE, (4000).to_bytes(2, "big"))
 GONE = Closed(1006)
 
@@ -76,6 +76,28 @@ def test_without_that_wish_a_read_is_one_step() -> None:
     assert not connection.unread
 
 
+TINY = [
+    frame(TEXT, b"\x00", rsv=0x40),
+    frame(TEXT, b"\x03\x00", rsv=0x40),
+    frame(TEXT, b"\x03", fin=False, rsv=0x40) + frame(CONT, b"\x00"),
+    frame(TEXT, b"", fin=False) + frame(CONT, b""),
+    frame(PING, b""),
+]
+
+
+@pytest.mark.parametrize("tiny", TINY, ids=bytes.hex)
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_read_of_tiny_frames_is_many_steps(tiny: bytes, streaming: bool) -> None:
+    # They inflate to nothing, and once were all one step of up to 300 ms.
+    limits = Limits()
+    connection = server(limits=limits)
+    connection.streaming = streaming
+    read = tiny * 1000
+    steps = in_steps(connection, [read])
+    assert sum(map(len, steps)) in (1000, 2000)
+    assert max(map(len, steps)) <= limits.receive_high_water // FRAME_OVERHEAD + 1
+
+
 def test_what_fits_is_one_step() -> None:
     connection = server()
     for count in (1, 2, 3):
@@ -104,12 +126,12 @@ def test_a_read_of_bombs_costs_a_message_and_the_high_water_mark() -> None:
 
 
 def test_fragments_count_too_and_a_message_in_parts_goes_on_in_the_next_step() -> None:
-    first = compressed(b"a" * 2 * SIZE + b"b", TEXT, fin=False)
+    first = compressed(b"a" * HIGH_WATER + b"b", TEXT, fin=False)
     data = first + frame(PING, b"p") + frame(CONT, deflate(b"c")) + bomb(1)
     connection = server()
     connection.streaming = True
     assert in_steps(connection, [data]) == [
-        [Fragment("a" * 2 * SIZE + "b", fin=False)],
+        [Fragment("a" * HIGH_WATER + "b", fin=False)],
         [Ping(b"p"), Fragment("c", fin=True), Fragment(bytes([1]) * SIZE, fin=True)],
     ]
 
@@ -128,10 +150,10 @@ def test_what_arrives_meanwhile_stands_behind() -> None:
 
 
 def test_a_frame_that_ends_in_the_read_counts() -> None:
-    data = bomb(1, 2 * SIZE + 1) + bomb(2)
+    data = bomb(1, HIGH_WATER + 1) + bomb(2)
     connection = server()
     assert connection.receive_data(data[:9]) == []
-    assert connection.receive_data(data[9:]) == [b"\x01" * (2 * SIZE + 1)]
+    assert connection.receive_data(data[9:]) == [b"\x01" * (HIGH_WATER + 1)]
     assert connection.unread
     assert connection.receive_data(b"") == [b"\x02" * SIZE]
     assert not connection.unread
