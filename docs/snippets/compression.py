@@ -2,11 +2,11 @@ import secrets
 
 from fasterapi import App, Compression, WebSocket, broadcast
 
-app = App(compression=Compression(context_takeover=False))  # or None: never
+app = App(compression=Compression(context_takeover=False))  # or False: never
 members: set[WebSocket] = set()
 
 
-@app.websocket("/images", compression=None)
+@app.websocket("/images", compression=False)
 async def images(ws: WebSocket) -> None:
     async for _ in ws:
         await ws.send(b"\x89PNG" + secrets.token_bytes(1000))

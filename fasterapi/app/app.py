@@ -58,8 +58,9 @@ class App:
     Args:
         limits: What a peer may cost; routes may have their own.
         origins: Which pages may open a WebSocket; routes may say otherwise.
-        compression: How WebSocket messages are compressed where the client can; ``None``: never.
-            Routes may say otherwise.
+        compression: How WebSocket messages are compressed where the client can; ``True``: as
+            ``Compression()`` says, the default; ``False`` or ``None``: never. Routes may say
+            otherwise.
         lifespan: A context manager function (``contextlib.asynccontextmanager`` or
             ``contextmanager``) that is entered at start-up and left at shutdown; it is given the
             app. The sync server needs a plain one.
@@ -71,7 +72,7 @@ class App:
 
     Raises:
         TypeError: If ``lifespan`` is a generator function and no context manager, or
-            ``compression`` no ``Compression``.
+            ``compression`` is something else.
         ValueError: If an entry of ``origins`` is no origin.
     """
 
@@ -80,7 +81,7 @@ class App:
         *,
         limits: Limits = DEFAULT_LIMITS,
         origins: Origins = SAME_ORIGIN,
-        compression: Compression | None = Compression(),  # noqa: B008  # it is frozen
+        compression: Compression | bool | None = True,
         lifespan: Lifespan | None = None,
         dumps: Callable[[Any], str] = to_json,
         loads: Callable[[str | bytes], Any] = json.loads,
@@ -122,7 +123,7 @@ class App:
         subprotocols: Sequence[str] = (),
         ping_interval: float | _Unset | None = _UNSET,
         ping_timeout: float | _Unset | None = _UNSET,
-        compression: Compression | _Unset | None = _UNSET,
+        compression: Compression | bool | _Unset | None = _UNSET,
         extensions: Sequence[ExtensionFactory] = (),
         limits: Limits | None = None,
     ) -> Callable[[Function], Function]:
@@ -134,7 +135,7 @@ class App:
             subprotocols: Those that the handler speaks, the preferred one first.
             ping_interval: Seconds of silence before a ping; ``None``: no pings.
             ping_timeout: Seconds that the peer has to answer it; ``None``: for ever.
-            compression: How messages are compressed; ``None``: never; by default as the app says.
+            compression: How messages are compressed; see ``App``; by default as the app says.
             extensions: Extensions beside it, in the order in which they encode.
             limits: What a peer may cost; by default as the app says.
 
@@ -152,7 +153,11 @@ class App:
                 limits=limits,
                 origins=self.origins if isinstance(origins, _Unset) else check_origins(origins),
                 subprotocols=check_subprotocols(subprotocols),
-                compression=self.compression if isinstance(compression, _Unset) else compression,
+                compression=(
+                    self.compression
+                    if isinstance(compression, _Unset)
+                    else check_compression(compression)
+                ),
                 extensions=tuple(extensions),
             )
         return self._registrar(RouteKind.WEBSOCKET, path, ("GET",), options)

@@ -21,7 +21,7 @@ from flask import request
 
 from ..app.options import WebSocketOptions, check_subprotocols
 from ..limits import DEFAULT_LIMITS, Limits
-from ..protocol.deflate import Compression
+from ..protocol.deflate import Compression, check_compression
 from ..protocol.extensions import ExtensionFactory
 from ..protocol.origin import SAME_ORIGIN, Origins, check_origins
 from .wsgi_websocket import hang_up, serve_websocket
@@ -35,7 +35,7 @@ def websocket(
     *,
     origins: Origins = SAME_ORIGIN,
     subprotocols: Sequence[str] = (),
-    compression: Compression | None = Compression(),  # noqa: B008  # it is frozen
+    compression: Compression | bool | None = True,
     extensions: Sequence[ExtensionFactory] = (),
     limits: Limits = DEFAULT_LIMITS,
 ) -> Callable[[View], View]:
@@ -44,7 +44,8 @@ def websocket(
     Args:
         origins: Which pages may connect.
         subprotocols: Those that the handler speaks, the preferred one first.
-        compression: How messages are compressed where the client can; ``None``: never.
+        compression: How messages are compressed where the client can; ``True``: as
+            ``Compression()`` says; ``False`` or ``None``: never.
         extensions: Extensions beside it.
         limits: What a client may cost.
 
@@ -55,7 +56,7 @@ def websocket(
         limits=limits,
         origins=check_origins(origins),
         subprotocols=check_subprotocols(subprotocols),
-        compression=compression,
+        compression=check_compression(compression),
         extensions=tuple(extensions),
     )
 

@@ -37,8 +37,7 @@ from ..aio.host import Host
 from ..aio.http import HTTPProtocol
 from ..app.responses import busy_response
 from ..limits import MAX_FORWARDED_HEAD, MAX_FORWARDED_HEADERS, SMALL_FRAGMENT, Limits
-from ..protocol.deflate import Compression, PerMessageDeflate
-from ..protocol.extensions import ExtensionFactory
+from ..protocol.deflate import Compression, extension_factories
 from ..protocol.handshake import ServerHandshake
 from ..protocol.headers import parse_list
 from ..protocol.http import Request
@@ -73,7 +72,7 @@ class WebSocketProtocol(HTTPProtocol):
     __slots__ = ("app_state", "config")
 
     websocket_limits: ClassVar[Limits] = Limits()
-    compression: ClassVar[Compression] = Compression()
+    compression: ClassVar[Compression | bool | None] = True
     origins: ClassVar[Origins] = None
 
     server: UvicornHost  # type: ignore[assignment]
@@ -121,9 +120,9 @@ class UvicornHost(Host):
         self._config = config
         self._state = state
         self._origins = kind.origins
-        self._factories: tuple[ExtensionFactory, ...] = ()
-        if config.ws_per_message_deflate:
-            self._factories = (PerMessageDeflate(kind.compression),)
+        self._factories = extension_factories(
+            kind.compression if config.ws_per_message_deflate else None, ()
+        )
         self._default: tuple[object, list[tuple[str, str]]] = (None, [])
 
     @classmethod

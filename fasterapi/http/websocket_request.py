@@ -39,7 +39,8 @@ class ConnectOptions(TypedDict, total=False):
         origin: The ``Origin`` header; only browsers have to send one.
         headers: Further header fields, such as ``Authorization`` or ``Cookie``.
         user_agent: The ``User-Agent``; ``None``: none.
-        compression: How messages are compressed where the server can; ``None``: never.
+        compression: How messages are compressed where the server can; ``True``: as
+            ``Compression()`` says, the default; ``False`` or ``None``: never.
         extensions: Others, in the order in which they encode; compression is the last.
         ssl: An ``ssl.SSLContext`` for ``wss``; by default the system's certificates decide.
         server_hostname: The name that the server's certificate has to have, if not the URL's.
@@ -66,7 +67,7 @@ class ConnectOptions(TypedDict, total=False):
     origin: str | None
     headers: HeaderPairs
     user_agent: str | None
-    compression: Compression | None
+    compression: Compression | bool | None
     extensions: Sequence[ExtensionFactory]
     ssl: Any
     server_hostname: str | None
@@ -129,7 +130,7 @@ class WebSocketRequest:
         self._headers = Headers(options.get("headers", ()))  # an iterator gives them only once
         self._subprotocols = check_subprotocols(options.get("subprotocols", ()))
         self._extensions = extension_factories(
-            options.get("compression", Compression()), options.get("extensions", ())
+            options.get("compression", True), options.get("extensions", ())
         )
         self.attempt()  # whatever is wrong with it is said now
 

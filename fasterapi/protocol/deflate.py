@@ -168,24 +168,28 @@ class PerMessageDeflate:
         )
 
 
-def check_compression(compression: Compression | None) -> Compression | None:
-    """Check what was given as ``compression``.
+def check_compression(compression: Compression | bool | None) -> Compression | None:
+    """Make of what was given as ``compression`` how to compress; ``None``: not at all.
 
     Raises:
-        TypeError: If it is neither a ``Compression`` nor ``None``.
+        TypeError: If it is no ``Compression``, and neither ``True``, ``False`` nor ``None``.
     """
-    if compression is not None and not isinstance(compression, Compression):
-        raise TypeError(f"compression has to be a Compression or None, not {compression!r}")
-    return compression
+    if compression is None or isinstance(compression, Compression):
+        return compression
+    if isinstance(compression, bool):
+        return Compression() if compression else None
+    raise TypeError(
+        f"compression has to be a Compression, True, False or None, not {compression!r}"
+    )
 
 
 def extension_factories(
-    compression: Compression | None, others: Sequence[ExtensionFactory]
+    compression: Compression | bool | None, others: Sequence[ExtensionFactory]
 ) -> tuple[ExtensionFactory, ...]:
     """Give the factories of a handshake: the others in their order, and compression behind them.
 
     Raises:
-        TypeError: If ``compression`` is neither a ``Compression`` nor ``None``.
+        TypeError: If ``compression`` is something else than ``check_compression`` takes.
         ValueError: If two extensions have the same name.
     """
     factories = tuple(others)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from ..protocol.client_handshake import ClientHandshake
-from ..protocol.deflate import Compression, PerMessageDeflate
+from ..protocol.deflate import Compression, extension_factories
 from ..protocol.extensions import ExtensionFactory
 from ..protocol.headers import HeaderPairs, Headers
 from ..protocol.http import Response
@@ -81,7 +81,7 @@ class HandshakeOptions(TypedDict, total=False):
     subprotocols: Sequence[str]
     origin: str | None
     headers: HeaderPairs
-    compression: bool | Compression
+    compression: Compression | bool | None
     extensions: Sequence[ExtensionFactory]
     limits: Limits
     auto_pong: bool
@@ -215,7 +215,7 @@ class AsyncTestClient:
         subprotocols: Sequence[str] = (),
         origin: str | None = None,
         headers: HeaderPairs = (),
-        compression: bool | Compression = False,
+        compression: Compression | bool | None = False,
         extensions: Sequence[ExtensionFactory] = (),
         limits: Limits = CLIENT_LIMITS,
         auto_pong: bool = True,
@@ -242,16 +242,12 @@ class AsyncTestClient:
             TimeoutError: If it does not answer.
             Exception: What the handler raised before it accepted.
         """
-        offered = list(extensions)
-        if compression:
-            wish = compression if isinstance(compression, Compression) else Compression()
-            offered.append(PerMessageDeflate(wish))
         handshake = ClientHandshake(
             f"{self._scheme.replace('http', 'ws')}://{self._authority}{path}",
             subprotocols=subprotocols,
             origin=origin,
             headers=self._merged(headers),
-            extensions=offered,
+            extensions=extension_factories(compression, extensions),
         )
 
         async def open_() -> AsyncTestWebSocket:

@@ -118,21 +118,25 @@ def test_compression_is_the_apps_unless_a_route_has_its_own() -> None:
     small = Compression(window_bits=9)
     for app, theirs in (
         (App(), Compression()),
+        (App(compression=True), Compression()),
         (App(compression=None), None),
+        (App(compression=False), None),
         (App(compression=small), small),
     ):
         app.websocket("/app")(socket)
         app.websocket("/own", compression=Compression(level=1))(socket)
+        app.websocket("/on", compression=True)(socket)
         app.websocket("/none", compression=None)(socket)
+        app.websocket("/off", compression=False)(socket)
         found = [getattr(route.options, "compression", ...) for route in app.routes]
-        assert found == [theirs, Compression(level=1), None]
+        assert found == [theirs, Compression(level=1), Compression(), None, None]
 
 
 def test_compression_has_to_be_told_how() -> None:
-    for wrong in (True, "deflate", 15):
-        with pytest.raises(TypeError, match="compression has to be a Compression or None"):
+    for wrong in (1, "deflate", 15):
+        with pytest.raises(TypeError, match="compression has to be a Compression, True"):
             App(compression=wrong)  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match="compression has to be a Compression or None"):
+        with pytest.raises(TypeError, match="compression has to be a Compression, True"):
             App().websocket("/", compression=wrong)  # type: ignore[arg-type]
 
 

@@ -50,9 +50,12 @@ def test_the_defaults() -> None:
     assert "origin" not in found
 
 
-def test_what_can_be_left_out() -> None:
-    found = fields(user_agent=None, compression=None)
+@pytest.mark.parametrize("compression", [None, False])
+def test_what_can_be_left_out(compression: bool | None) -> None:
+    found = fields(user_agent=None, compression=compression)
     assert not {"user-agent", "sec-websocket-extensions"} & set(found)
+    offered = "sec-websocket-extensions"
+    assert fields(compression=True)[offered] == fields()[offered]
 
 
 def test_times_go_into_the_limits() -> None:
@@ -120,7 +123,7 @@ def test_a_refusal_has_the_beginning_of_its_body() -> None:
         ({"url": "http://a/"}, ValueError, "begins with ws:// or wss://"),
         ({"subprotocol": "chat"}, TypeError, r"connect\(\) has no option 'subprotocol'"),
         ({"subprotocols": "chat"}, ValueError, "a list of names"),
-        ({"compression": "deflate"}, TypeError, "compression has to be a Compression or None"),
+        ({"compression": "deflate"}, TypeError, "compression has to be a Compression, True"),
         ({"extensions": [PerMessageDeflate()]}, ValueError, "two extensions of the same name"),
         ({"headers": {"Upgrade": "x"}}, LocalProtocolError, "writes the header Upgrade itself"),
         ({"headers": {"X": "a\nb"}}, LocalProtocolError, "forbidden character"),

@@ -123,12 +123,16 @@ def test_compression_stands_behind_the_other_extensions() -> None:
     one = Other("one")
     factories = extension_factories(Compression(level=1), [one])  # type: ignore[list-item]
     assert [factory.name for factory in factories] == ["one", "permessage-deflate"]
-    assert extension_factories(None, [one]) == (one,)  # type: ignore[list-item]
+    for none in (None, False):
+        assert extension_factories(none, [one]) == (one,)  # type: ignore[list-item]
+    (default,) = extension_factories(True, ())
+    assert isinstance(default, PerMessageDeflate)
+    assert default.compression == Compression()
 
 
 def test_what_is_no_compression_or_is_there_twice_is_refused() -> None:
-    with pytest.raises(TypeError, match="has to be a Compression or None, not True"):
-        extension_factories(True, ())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="has to be a Compression, True, False or None, not 'on'"):
+        extension_factories("on", ())  # type: ignore[arg-type]
     twice = [Other("permessage-deflate")]
     with pytest.raises(ValueError, match="two extensions of the same name"):
         extension_factories(Compression(), twice)  # type: ignore[arg-type]
