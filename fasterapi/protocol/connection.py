@@ -63,7 +63,8 @@ class WebSocketConnection(Receiving):
         unread: Whether such a read is not yet taken to its end.
 
     Raises:
-        LocalProtocolError: If two extensions claim the same RSV bit.
+        LocalProtocolError: If two extensions claim the same RSV bit, or one that is ``direct``
+            doesn't claim exactly one.
     """
 
     __slots__ = ()

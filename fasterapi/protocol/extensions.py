@@ -227,10 +227,16 @@ def claimed_bits(extensions: Iterable[Extension]) -> int:
     """Give the RSV bits that these extensions claim.
 
     Raises:
-        LocalProtocolError: If two of them claim the same one.
+        LocalProtocolError: If two of them claim the same one, or one that is ``direct`` doesn't
+            claim one.
     """
     bits = 0
     for extension in extensions:
+        if extension.direct and extension.rsv not in (0x40, 0x20, 0x10):
+            raise LocalProtocolError(
+                f"{type(extension).__name__} is direct, and so has to claim one RSV bit (0x40, 0x20"
+                f" or 0x10), not {extension.rsv:#04x}"
+            )
         if bits & extension.rsv:
             raise LocalProtocolError("two extensions claim the same RSV bit")
         bits |= extension.rsv

@@ -296,6 +296,15 @@ class Direct(Reverse):
         return None if compress is False else payload[::-1]
 
 
+@pytest.mark.parametrize("bits", [0, 0x30, 0x80])
+def test_a_direct_extension_has_to_claim_one_bit(bits: int) -> None:
+    class Odd(Direct):
+        rsv = bits
+
+    with pytest.raises(LocalProtocolError, match=f"Odd is direct.* not 0x{bits:02x}"):
+        server(Odd())
+
+
 @pytest.mark.parametrize("text", ["abc", "a" * 99 + "b" * 99])
 def test_a_direct_extension_is_asked_for_whole_messages(text: str) -> None:
     ours = server(Direct())
