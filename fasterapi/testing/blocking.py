@@ -80,6 +80,7 @@ class TestClient:
     ) -> None:
         self._client = AsyncTestClient(app, **options)
         self._runner = asyncio.Runner(loop_factory=ClockedLoop, debug=debug)
+        self._entered = self._over = False
         self.app = app
         self.clock = TestClock(self)
 
@@ -87,7 +88,8 @@ class TestClient:
         """Run the app's start-up.
 
         Raises:
-            RuntimeError: If an event loop is running already in this thread.
+            RuntimeError: If an event loop is running already in this thread, or it has been entered
+                before.
             Exception: What its lifespan raised.
         """
         if _is_loop_running():
@@ -95,10 +97,12 @@ class TestClient:
                 "TestClient drives an event loop of its own, and one is running in this thread: "
                 "use 'async with TestClient(app) as c' there, and await its methods"
             )
+        entered, self._entered = self._entered, True
         try:
             self.run(self._client.__aenter__())
         except BaseException:
-            self._runner.close()
+            if not entered:
+                self._close()
             raise
         return self
 
@@ -117,7 +121,11 @@ class TestClient:
         try:
             self.run(self._client.__aexit__(kind, error, traceback))
         finally:
-            self._runner.close()
+            self._close()
+
+    def _close(self) -> None:
+        self._over = True
+        self._runner.close()
 
     async def __aenter__(self) -> AsyncTestClient:
         """Run the app's start-up in the running loop, and give the client whose verbs are awaited.
@@ -137,7 +145,14 @@ class TestClient:
         await self._client.__aexit__(kind, error, traceback)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the loop of the app, for what a test has to do there."""
+        """Run a coroutine in the loop of the app, for what a test has to do there.
+
+        Raises:
+            RuntimeError: If the client's block has ended.
+        """
+        if self._over:
+            coroutine.close()
+            raise RuntimeError("the app is not at work: the client's 'with' block has ended")
         return self._runner.run(coroutine)
 
     def wait_until(

@@ -135,6 +135,19 @@ def test_the_loop_is_closed_when_start_up_fails() -> None:
     with pytest.raises(KeyError), client:
         pass
     late = asyncio.sleep(0)
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(RuntimeError, match="block has ended"):
         client.run(late)
     late.close()
+
+
+def test_a_client_outside_of_its_block(app: App) -> None:
+    client = TestClient(app)
+    with pytest.raises(RuntimeError, match="use the client in its 'with' block"):
+        client.get("/")
+    with client:
+        with pytest.raises(RuntimeError, match="entered once"), client:
+            pass
+        assert client.get("/").status == 200
+    for use in (lambda: client.get("/"), client.settle, client.connect, client.__enter__):
+        with pytest.raises(RuntimeError, match="'with' block has ended"):
+            use()
