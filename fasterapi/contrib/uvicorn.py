@@ -18,9 +18,8 @@ import time
 from collections.abc import Mapping
 from contextvars import Context
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 from urllib.parse import unquote
-from weakref import WeakKeyDictionary
 
 from uvicorn.protocols.utils import (
     ClientDisconnected,
@@ -51,6 +50,10 @@ if TYPE_CHECKING:
 __all__ = ["WebSocketProtocol"]
 
 logger = logging.getLogger("uvicorn.error")
+
+_HOST = "fasterapi_host"
+"""An attribute of what a server's connections share: only so both go together, as each knows the
+other."""
 
 
 class WebSocketProtocol(HTTPProtocol):
@@ -110,8 +113,6 @@ class UvicornHost(Host):
         kind: Whose class attributes count.
     """
 
-    _all: ClassVar[WeakKeyDictionary[ServerState, UvicornHost]] = WeakKeyDictionary()
-
     def __init__(self, config: Config, state: ServerState, kind: type[WebSocketProtocol]) -> None:
         super().__init__(
             _limits(config, kind.websocket_limits), access_log=False, clock=time.monotonic
@@ -133,12 +134,12 @@ class UvicornHost(Host):
         kind: type[WebSocketProtocol],
         loop: asyncio.AbstractEventLoop | None,
     ) -> UvicornHost:
-        """Give the one of a server, made with its first WebSocket."""
-        host = cls._all.get(state)
+        """Give the one of a server, made with its first WebSocket; it goes when the server does."""
+        host = vars(state).get(_HOST)
         if host is None:
-            host = cls._all[state] = cls(config, state, kind)
+            host = vars(state)[_HOST] = cls(config, state, kind)
             host.use(loop or asyncio.get_running_loop())
-        return host
+        return cast(UvicornHost, host)
 
     def admit(self, channel: Channel) -> bool:
         """Take a connection in; uvicorn has accepted it already."""

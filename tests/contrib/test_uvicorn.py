@@ -6,9 +6,11 @@ The clients are ones that nobody here wrote: websockets, aiohttp, and bare socke
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import struct
 import sys
+import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -20,7 +22,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from websockets.asyncio.client import connect
 
 from fasterapi import Limits, LocalProtocolError
-from fasterapi.contrib.uvicorn import WebSocketProtocol
+from fasterapi.contrib.uvicorn import UvicornHost, WebSocketProtocol
 from fasterapi.protocol.origin import SAME_ORIGIN
 from tests.blackbox.peer import handshake, text
 
@@ -747,6 +749,22 @@ def test_nothing_is_left_of_a_connection() -> None:
             await until(lambda: not server.state.connections and not server.state.tasks)
 
     run(main)
+
+
+def test_nothing_is_left_of_a_server() -> None:
+    hosts: list[weakref.ref[UvicornHost]] = []
+
+    async def main() -> None:
+        async with Uvicorn(echo) as server:
+            for _ in range(2):
+                async with connect(server.url):
+                    (channel,) = server.state.connections
+                    hosts.append(weakref.ref(channel.server))  # type: ignore[union-attr]
+        assert hosts[0]() is hosts[1]() is not None
+
+    run(main)
+    gc.collect()
+    assert hosts[0]() is None
 
 
 def test_context_variables_are_reset_if_uvicorn_says_so() -> None:
