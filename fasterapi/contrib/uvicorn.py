@@ -179,6 +179,7 @@ class UvicornHost(Host):
         )
         if refusal := conversation.check():
             http.respond(refusal)
+            _log_answer(conversation.scope, refusal.status)
             return
         http.call = conversation  # type: ignore[assignment]
         context = Context() if self._config.reset_contextvars else None
@@ -209,10 +210,13 @@ class _Session(Session):
 
     def _log_end(self, seconds: float, access: bool) -> None:
         if self._connection is not None and self._connection.failed:
+            assert self._channel is not None
+            root_path = cast(UvicornHost, self._channel.server)._config.root_path
             reason = f" {self.close_reason!r}" if self.close_reason else ""
             logger.info(
-                '%s - "WebSocket %s" [closed: %s%s] after %.1f s',
-                self.request.client, self.request.target, self.close_code, reason, seconds,
+                '%s - "WebSocket %s%s" [closed: %s%s] after %.1f s',
+                self.request.client, root_path, self.request.target, self.close_code, reason,
+                seconds,
             )  # fmt: skip
 
 

@@ -244,7 +244,9 @@ def test_a_subprotocol_that_the_client_does_not_offer_is_the_applications_mistak
         (handshake().replace(b"Sec-WebSocket-Key", b"X-Key"), 400),
     ],
 )
-def test_a_bad_handshake_never_reaches_the_application(request_: bytes, status: int) -> None:
+def test_a_bad_handshake_never_reaches_the_application(
+    request_: bytes, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
     async def main() -> None:
         async with Uvicorn(echo) as server:
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -253,7 +255,10 @@ def test_a_bad_handshake_never_reaches_the_application(request_: bytes, status: 
             writer.close()
             assert not server.results
 
-    run(main)
+    with caplog.at_level(logging.INFO, "uvicorn.error"):
+        run(main)
+    (line,) = caplog.messages
+    assert line.endswith(f'- "WebSocket /ws" {status}')
 
 
 def test_a_head_that_uvicorn_takes_is_not_too_large() -> None:
@@ -547,7 +552,8 @@ def test_a_message_over_ws_max_size(caplog: pytest.LogCaptureFixture) -> None:
     app, events = recorder()
 
     async def main() -> None:
-        async with Uvicorn(app, ws_max_size=100) as server, connect(server.url) as ws:
+        options = {"ws_max_size": 100, "root_path": "/root"}
+        async with Uvicorn(app, **options) as server, connect(server.url + "/a") as ws:
             await ws.send("x" * 101)
             with pytest.raises(websockets.ConnectionClosed):
                 await ws.recv()
@@ -557,7 +563,9 @@ def test_a_message_over_ws_max_size(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "uvicorn.error"):
         run(main)
     assert events[0]["code"] == 1009
-    assert any("[closed: 1009" in message for message in caplog.messages)
+    accepted, closed = (message.partition(" - ")[2] for message in caplog.messages)
+    assert accepted == '"WebSocket /root/a" [accepted]'
+    assert closed.startswith('"WebSocket /root/a" [closed: 1009')
 
 
 def test_pings_and_what_happens_without_an_answer() -> None:
