@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import fasterapi
+from fasterapi import protocol
 
 ROOT = Path(__file__).parents[1]
 CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -20,6 +21,20 @@ DECISIONS = ROOT / "docs" / "decisions"
 @pytest.mark.parametrize("name", fasterapi.__all__)
 def test_every_public_name_loads(name: str) -> None:
     assert getattr(fasterapi, name) is not None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Buffer", "ClientHandshake", "Closed", "Event", "EventSource", "EventStreamParser",
+        "Extension", "Fragment", "Keepalive", "Limits", "Ping", "Pong", "PreparedMessage",
+        "Request", "Response", "Role", "SAME_ORIGIN", "ServerHandshake", "ServerSentEvent",
+        "State", "WebSocketConnection", "format_event",
+    ],
+)  # fmt: skip
+def test_the_core_is_imported_from_one_place(name: str) -> None:
+    assert name in protocol.__all__
+    assert getattr(protocol, name) is not None
 
 
 def test_a_public_name_is_the_one_of_its_home() -> None:

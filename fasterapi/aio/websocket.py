@@ -14,12 +14,12 @@ from ..app.websocket import Received
 from ..errors import ConnectionClosed, LocalProtocolError
 from ..limits import FREE_BURST, MAX_BURST, MESSAGE_OVERHEAD
 from ..protocol.events import Fragment
+from ..protocol.frames import Buffer
 from ..protocol.headers import HeaderPairs
 from .session import WebSocketSession
 
 __all__ = ["WebSocket"]
 
-Buffer = bytes | bytearray | memoryview
 Message = str | bytes
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..protocol.frames import Buffer
 from ..protocol.prepared import PreparedMessage
 from .websocket import WebSocketBase
 
 __all__ = ["broadcast"]
-
-Buffer = bytes | bytearray | memoryview
 
 
 def broadcast(

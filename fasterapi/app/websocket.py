@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import ConnectionClosed, HTTPError, InvalidMessage, LocalProtocolError
 from ..protocol.connection import WebSocketConnection
 from ..protocol.events import Closed, Event, Fragment, Pong
+from ..protocol.frames import Buffer
 from ..protocol.prepared import PreparedMessage
 from ..protocol.state import OPEN, State
 from .inbox import EMPTY, Inbox, PartReader
@@ -30,7 +31,6 @@ Received = str | Any
 know which of the two their clients send, and a type checker would hold the other against them."""
 
 _TO_KEEP = frozenset((str, bytes, Fragment))  # what waits for the handler
-Buffer = bytes | bytearray | memoryview
 
 
 class WebSocketBase(Opening):

@@ -52,7 +52,7 @@ from .extensions import (
     parse_extensions,
 )  # fmt: skip
 from .flow import ReceiveQueue, WriteProgress
-from .frames import Frame
+from .frames import Buffer, Frame
 from .handshake import ServerHandshake, accept_key, is_websocket_request
 from .headers import Headers
 from .http import Request, Response
@@ -65,7 +65,7 @@ from .sse_parser import EventStreamParser
 from .state import TRANSITIONS, State, Trigger, next_state
 
 __all__ = [
-    "DEFAULT_LIMITS", "SAME_ORIGIN", "SOURCE_TRANSITIONS", "TRANSITIONS", "Backoff",
+    "DEFAULT_LIMITS", "SAME_ORIGIN", "SOURCE_TRANSITIONS", "TRANSITIONS", "Backoff", "Buffer",
     "ClientHandshake", "CloseCode", "Closed", "Compression", "ConnectionClosed", "Event",
     "EventSource", "EventStreamError", "EventStreamParser", "Extension", "ExtensionFactory",
     "ExtensionOffer", "FasterAPIError", "Fragment", "Frame", "FrameError", "HandshakeError",

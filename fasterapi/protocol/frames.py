@@ -16,11 +16,12 @@ from ..errors import FrameError, InvalidArgument
 from .codes import Opcode, is_sendable
 
 __all__ = [
-    "FIN", "RSV", "SHORT_HEADERS", "Frame", "Header", "PartialFrame", "build_close", "build_header",
-    "check_opcode", "mask", "parse_close", "parse_header",
+    "FIN", "RSV", "SHORT_HEADERS", "Buffer", "Frame", "Header", "PartialFrame", "build_close",
+    "build_header", "check_opcode", "mask", "parse_close", "parse_header",
 ]  # fmt: skip
 
 Buffer = bytes | bytearray | memoryview
+"""What is taken for bytes."""
 
 FIN = 0x80
 RSV = 0x70

@@ -18,6 +18,7 @@ from ..errors import FrameError, MessageTooBig, PayloadError, PolicyError
 from ..limits import STREAM_PIECE, Limits
 from .codes import Opcode
 from .events import Event, Fragment
+from .frames import Buffer
 
 __all__ = ["MessageAssembler", "decode_text"]
 
@@ -32,9 +33,6 @@ def decode_text(payload: bytes) -> str:
         return payload.decode()
     except UnicodeDecodeError:
         raise PayloadError("text that is not UTF-8") from None
-
-
-Buffer = bytes | bytearray | memoryview
 
 
 class _Gathering:

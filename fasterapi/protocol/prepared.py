@@ -11,11 +11,10 @@ from collections.abc import Hashable, Sequence
 
 from .codes import Opcode
 from .extensions import Extension, passes_by
-from .frames import Frame, build_header
+from .frames import Buffer, Frame, build_header
 
 __all__ = ["PreparedMessage"]
 
-Buffer = bytes | bytearray | memoryview
 _Key = tuple[Hashable, ...]
 """What extensions say that they share, in the order in which they encode."""
 

@@ -11,15 +11,13 @@ from __future__ import annotations
 from .._speedups import scan, unwrap
 from ..errors import RemoteProtocolError
 from .events import Event
-from .frames import PartialFrame, mask, parse_header
+from .frames import Buffer, PartialFrame, mask, parse_header
 from .incoming import Incoming
 from .messages import decode_text
 from .sending import FINAL_BINARY, FINAL_TEXT
 from .state import OPEN, State, Trigger
 
 __all__ = ["Receiving"]
-
-Buffer = bytes | bytearray | memoryview
 
 
 class Receiving(Incoming):

@@ -9,15 +9,13 @@ from ..errors import InvalidArgument, LocalProtocolError
 from .backlog import Waiting
 from .codes import Opcode
 from .extensions import passes_by
-from .frames import FIN, MAX_CONTROL, SHORT_HEADERS, build_close
+from .frames import FIN, MAX_CONTROL, SHORT_HEADERS, Buffer, build_close
 from .keepalive import PingBook
 from .outgoing import Outgoing
 from .prepared import PreparedMessage
 from .state import OPEN, Trigger, next_state
 
 __all__ = ["FINAL_BINARY", "FINAL_TEXT", "Sending"]
-
-Buffer = bytes | bytearray | memoryview
 
 FINAL_TEXT = FIN | int(Opcode.TEXT)
 FINAL_BINARY = FIN | int(Opcode.BINARY)

@@ -14,13 +14,13 @@ from typing import Any
 from ..app.websocket import Received
 from ..errors import ConnectionClosed
 from ..protocol.events import Fragment
+from ..protocol.frames import Buffer
 from ..protocol.headers import HeaderPairs
 from .session import BlockingSession
 from .stream import LONGEST_WAIT
 
 __all__ = ["SyncWebSocket"]
 
-Buffer = bytes | bytearray | memoryview
 Message = str | bytes
 
 
