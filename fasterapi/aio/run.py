@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from ..app.log import configure_logging
 from ..app.log import server as log
-from ..app.serving import ServerOptions
+from ..app.serving import ServerOptions, check_options
 from ..sync.run import SIGNALS, exit_now, greeting, signals_restored
 from .server import Server
 
@@ -37,9 +37,11 @@ def run(
         OSError: If the address can't be listened on.
         ImportError: If ``loop`` is ``"uvloop"`` and it is not installed, or ``http2`` is true and
             h2 is not.
+        TypeError: If there is no such option.
         ValueError: If ``loop`` or ``log_level`` is no such thing, or there is a key without a
             certificate.
     """
+    check_options("run", options, ServerOptions)
     factory, name = _loop_factory(loop)
     configure_logging(log_level)
     server = Server(app, **options)

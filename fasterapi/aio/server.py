@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from ..app.log import log_fault
 from ..app.log import server as log
-from ..app.serving import ServerOptions
+from ..app.serving import ServerOptions, check_options
 from ..sync.listening import ServerBase, client_name, set_tcp_options
 from .acceptor import Acceptor
 from .channel import Channel
@@ -230,8 +230,10 @@ def serve(app: App, **options: Unpack[ServerOptions]) -> Server:
 
     Raises:
         ImportError: If ``http2`` is true and h2 is not installed.
+        TypeError: If there is no such option.
         ValueError: If there is a key without a certificate.
     """
+    check_options("serve", options, ServerOptions)
     return Server(app, **options)
 
 

@@ -35,7 +35,7 @@ from .options import (
     check_subprotocols,
 )
 from .routing import Match, Options, Pattern, Route, RouteKind, Router
-from .serving import ServingOptions
+from .serving import ServingOptions, check_options
 
 __all__ = ["App", "Match"]
 
@@ -352,10 +352,12 @@ class App:
         Raises:
             OSError: If the address can't be listened on.
             ImportError: If uvloop or HTTP/2 is insisted on, and not installed.
-            TypeError: If the sync server finds something that needs an event loop.
+            TypeError: If there is no such option, or the sync server finds something that needs an
+                event loop.
             ValueError: If there is no such server, loop or level, or options don't fit together;
                 the sync server has neither a loop nor HTTP/2.
         """
+        check_options("run", options, ServingOptions)
         if server == "aio":
             from ..aio import run
 

@@ -5,10 +5,10 @@ Sockets and TLS contexts are whatever the adapters take for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 
-__all__ = ["ServerOptions", "ServingOptions"]
+__all__ = ["ServerOptions", "ServingOptions", "check_options"]
 
 
 class ServingOptions(TypedDict, total=False):
@@ -51,3 +51,18 @@ class ServerOptions(ServingOptions, total=False):
     host: str | None
     port: int
     clock: Callable[[], float]
+
+
+def check_options(verb: str, options: Mapping[str, Any], known: type) -> None:
+    """Refuse an option that there is not.
+
+    Args:
+        verb: What was called.
+        options: What it was told.
+        known: What it may be told, ``ServingOptions`` or ``ServerOptions``.
+
+    Raises:
+        TypeError: If there is one more.
+    """
+    if unknown := set(options) - set(known.__annotations__):
+        raise TypeError(f"{verb}() has no option {min(unknown)!r}")

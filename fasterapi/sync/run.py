@@ -18,7 +18,7 @@ from .._speedups.deflate import deflate, inflate
 from .._version import __version__
 from ..app.log import configure_logging
 from ..app.log import server as log
-from ..app.serving import ServerOptions
+from ..app.serving import ServerOptions, check_options
 from .server import Server
 
 if TYPE_CHECKING:
@@ -40,10 +40,11 @@ def run(app: App, *, log_level: str = "info", **options: Unpack[ServerOptions]) 
 
     Raises:
         OSError: If the address can't be listened on.
-        TypeError: If a route, or the app's lifespan, needs an event loop.
+        TypeError: If there is no such option, or a route or the lifespan needs an event loop.
         ValueError: If ``log_level`` is no such thing, there is a key without a certificate, or
             ``http2`` is true.
     """
+    check_options("run", options, ServerOptions)
     configure_logging(log_level)
     server = Server(app, **options)
     with signals_restored(), _first_signal() as signals:

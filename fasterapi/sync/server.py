@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from ..app.calls import refuse
 from ..app.log import server as log
 from ..app.responses import busy_response
-from ..app.serving import ServerOptions
+from ..app.serving import ServerOptions, check_options
 from ..limits import MAX_REFUSED
 from ..protocol.http import Response
 from .attended import Attended
@@ -262,9 +262,10 @@ def serve(app: App, **options: Unpack[ServerOptions]) -> Server:
             ``clock``.
 
     Raises:
-        TypeError: If a route needs an event loop.
+        TypeError: If there is no such option, or a route needs an event loop.
         ValueError: If there is a key without a certificate, or ``http2`` is true.
     """
+    check_options("serve", options, ServerOptions)
     return Server(app, **options)
 
 

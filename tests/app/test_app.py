@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fasterapi import SAME_ORIGIN, App, Compression, Limits, aio
+from fasterapi import SAME_ORIGIN, App, Compression, Limits, aio, sync
 from fasterapi.app import Match, RouteKind, Style
 from fasterapi.app.options import SSEOptions, WebSocketOptions
 from fasterapi.limits import DEFAULT_LIMITS
@@ -558,6 +558,19 @@ def test_run_serves_with_the_asyncio_server(monkeypatch: pytest.MonkeyPatch) -> 
         (app, usual),
         (app, {**usual, "host": "0.0.0.0", "port": 80, "loop": "asyncio", "grace": 1}),
     ]
+
+
+@pytest.mark.parametrize("server", ["aio", "sync"])
+def test_an_option_that_there_is_not_is_named_with_what_was_called(server: str) -> None:
+    wrong: dict[str, Any] = {"bogus": 1}
+    for verb, call in {
+        "run": lambda: App().run(server=server, **wrong),
+        "serve": lambda: {"aio": aio, "sync": sync}[server].serve(App(), **wrong),
+    }.items():
+        with pytest.raises(TypeError, match=rf"^{verb}\(\) has no option 'bogus'$"):
+            call()
+    with pytest.raises(TypeError, match=r"^run\(\) has no option 'bogus'$"):
+        {"aio": aio, "sync": sync}[server].run(App(), **wrong)
 
 
 def test_json_loads_is_the_standard_one() -> None:
