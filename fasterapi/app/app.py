@@ -34,7 +34,7 @@ from .options import (
     check_methods,
     check_subprotocols,
 )
-from .routing import Match, Options, Pattern, Route, RouteKind, Router
+from .routing import Match, Options, Pattern, Route, RouteKind, Router, check_path
 from .serving import ServingOptions, check_options
 
 __all__ = ["App", "Match"]
@@ -267,6 +267,7 @@ class App:
     def _registrar(
         self, kind: RouteKind, path: str, methods: Sequence[str], options: Options
     ) -> Callable[[Function], Function]:
+        check_path(path, kind, methods)
         pattern = Pattern(path)
 
         def register(function: Function) -> Function:

@@ -21,7 +21,7 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 from .handlers import NO_PARAMS, Handler
 from .options import HTTPOptions, SSEOptions, WebSocketOptions
 
-__all__ = ["Match", "Pattern", "Route", "RouteKind", "Router"]
+__all__ = ["Match", "Pattern", "Route", "RouteKind", "Router", "check_path"]
 
 Options = WebSocketOptions | SSEOptions | HTTPOptions
 
@@ -36,6 +36,7 @@ class RouteKind(Enum):
     HTTP = "HTTP"
 
 
+_VERBS = {RouteKind.WEBSOCKET: "websocket", RouteKind.SSE: "sse"}
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 # Numbers fit into 64 bits, and into ``int`` and ``float`` without a surprise.
 _TYPES: dict[str, tuple[str, Callable[[str], Any]]] = {
@@ -48,6 +49,21 @@ _TYPES: dict[str, tuple[str, Callable[[str], Any]]] = {
 _SAFE = "!$&'()*+,;=:@"
 _CANONICAL = re.compile(r"[A-Za-z0-9\-._~/!$&'()*+,;=:@]*\Z")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+def check_path(path: object, kind: RouteKind, methods: Sequence[str]) -> None:
+    """Refuse what is no text, such as the handler below a decorator without its parentheses.
+
+    Raises:
+        TypeError: With what to write.
+    """
+    if isinstance(path, str):
+        return
+    if not callable(path):
+        raise TypeError(f"a path is a text such as '/path', not {path!r}")
+    verb = _VERBS.get(kind, methods[0].lower())
+    name = getattr(path, "__qualname__", repr(path))
+    raise TypeError(f"{name} stands where the path belongs: write @app.{verb}('/path') above it")
 
 
 class Pattern:

@@ -544,6 +544,26 @@ def test_an_async_lifespan_needs_a_loop() -> None:
     assert log == []
 
 
+@pytest.mark.parametrize("verb", ["websocket", "sse", "get", "post", "put", "patch", "delete"])
+def test_a_decorator_without_parentheses_says_what_to_write(verb: str) -> None:
+    async def handler(given: object) -> None: ...
+
+    decorate: Any = getattr(App(), verb)
+    complaint = rf"handler stands where the path belongs: write @app\.{verb}\('/path'\) above it"
+    with pytest.raises(TypeError, match=complaint):
+        decorate(handler)
+    with pytest.raises(TypeError, match="a path is a text such as '/path', not 1"):
+        decorate(1)
+
+
+def test_route_without_parentheses_says_what_to_write() -> None:
+    decorate: Any = App().route
+    with pytest.raises(
+        TypeError, match=r"App stands where .*: write @app\.get\('/path'\) above it"
+    ):
+        decorate(App)
+
+
 # ------------------------------------------------------------------------------------------ run
 
 
