@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import Any
 
 from .._speedups.deflate import FULL_FLUSH, SYNC_FLUSH, InflateError, new_deflater, new_inflater
@@ -27,6 +28,7 @@ _LESS_TAIL = -len(_TAIL)
 _ENDS = (_TAIL, b"\x00" + _TAIL)
 """What stands behind a final block that ends a message, with the tail put back: an empty block, of
 which the byte may be missing (section 7.2.3.4)."""
+_FINAL_BLOCK = b"\x03\x00"
 _PIECE = 64 * 1024
 _PLAIN = "as it is"
 _NOTHING = bytearray()
@@ -82,8 +84,9 @@ class Deflate(Extension):
     """
 
     __slots__ = (
-        "_deflater", "_deflating", "_history", "_inflater", "_inflating", "_pool", "_receive_bits",
-        "_receive_context", "_send_bits", "_send_context", "_window", "minimum_size",
+        "_anew", "_deflater", "_deflating", "_history", "_inflater", "_inflating", "_pool",
+        "_receive_bits", "_receive_context", "_send_bits", "_send_context", "_window",
+        "minimum_size",
     )  # fmt: skip
 
     rsv = _COMPRESSED
@@ -108,6 +111,7 @@ class Deflate(Extension):
         self._inflater: Any = None
         self._deflating = False  # the message that is being sent
         self._inflating = False  # the message that is being received
+        self._anew = False  # a final block stood within it
         self._history = _NOTHING  # what an inflater that begins anew may refer to
 
     # ------------------------------------------------------------------------------------ out
@@ -178,8 +182,11 @@ class Deflate(Extension):
     def decode_message(self, payload: bytes, limit: int) -> bytes:
         """Inflate a message, or the end of one."""
         if not payload and self._inflater is None:
+            self._anew = False
             return b""  # the final block stood in the frame before this one
         data = self._inflate(payload + _TAIL, limit, _ENDS)
+        if self._anew and len(data) <= limit:
+            self._check_end()
         if not self._receive_context:
             self._inflater = None
         return data
@@ -217,11 +224,24 @@ class Deflate(Extension):
                 return made
             self._inflater = None
             data = inflater.unused_data
+            self._anew = data not in _ENDS  # or the message ends with it
             if data in ends:
                 return made
             finals += 1
             if finals >= MAX_FINAL_BLOCKS:
                 raise PolicyError(f"frame of over {MAX_FINAL_BLOCKS} final blocks of DEFLATE")
+
+    def _check_end(self) -> None:
+        """Refuse what stands behind a final block and is no whole stream: junk, most likely.
+
+        At the end of a block another one may begin, and an empty final one shows it.
+        """
+        self._anew = False
+        inflater, self._inflater = self._inflater, None
+        with suppress(InflateError):  # which is said below
+            inflater.decompress(_FINAL_BLOCK, 1)
+        if not inflater.eof:
+            raise PayloadError("data behind the end of compressed data")
 
     def _begin_inflating(self) -> Any:
         if self._history is _NOTHING:

@@ -320,12 +320,19 @@ def test_an_empty_block_that_ends_a_message_may_be_a_final_one() -> None:
         deflate(b"Hello", final=True) + b"junk",
         deflate(b"Hello", final=True) + b"\x00",
         deflate(b"Hello", final=True)[:-1] + b"\x07",
+        deflate(b"Hello", final=True)[:-1] + b"JUNK",  # which begins as DEFLATE may
+        deflate(b"Hello", final=True) + b"KNUJ" * 3,
     ],
 )
 def test_what_is_not_deflate(payload: bytes) -> None:
     (event,) = server().receive_data(wire(0x80 | BINARY | 0x40, payload))
     assert isinstance(event, Closed)
     assert event.code == 1007
+    for cut in range(len(payload)):
+        data = wire(BINARY | 0x40, payload[:cut]) + wire(0x80 | CONT, payload[cut:])
+        (event,) = server().receive_data(data)
+        assert isinstance(event, Closed)
+        assert event.code == 1007
 
 
 def test_the_bit_belongs_to_the_first_frame() -> None:
