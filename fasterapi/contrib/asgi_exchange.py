@@ -19,7 +19,7 @@ from ..protocol.headers import Headers
 from ..protocol.http import Request, Response
 from ..protocol.keepalive import Keepalive
 
-__all__ = ["Event", "ExchangeEvents", "Handshake", "event_size", "to_request"]
+__all__ = ["Event", "ExchangeEvents", "Handshake", "event_size", "split_body", "to_request"]
 
 Event = dict[str, Any]
 
@@ -217,6 +217,22 @@ def to_request(scope: Mapping[str, Any], body: bytes = b"") -> Request:
 def event_size(event: Mapping[str, Any]) -> int:
     """Give the bytes of an event's body, or of its message."""
     return len(event.get("body") or event.get("bytes") or event.get("text") or b"")
+
+
+def split_body(event: Event, size: int) -> list[Event]:
+    """Split a long body, so that progress is seen: a server takes an event as a whole.
+
+    Args:
+        event: Of any type.
+        size: Bytes of a piece, at most.
+    """
+    body = event.get("body", b"")
+    if len(body) <= size:
+        return [event]
+    pieces = [{**event, "body": body[at : at + size]} for at in range(0, len(body), size)]
+    for piece in pieces[:-1]:
+        piece["more_body"] = True
+    return pieces
 
 
 def _path(scope: Mapping[str, Any]) -> str:

@@ -12,14 +12,18 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ..limits import DEFAULT_LIMITS
 from ..protocol.codes import is_sendable
 from ..protocol.connection import Role, WebSocketConnection
 from ..protocol.events import Closed
+from ..protocol.flow import assumed_progress
 from ..protocol.state import OPEN
-from .asgi_exchange import Event, event_size
+from .asgi_exchange import Event, event_size, split_body
+
+if TYPE_CHECKING:
+    from ..aio.channel import Channel
 
 __all__ = ["ASGITransport"]
 
@@ -67,6 +71,7 @@ class ASGITransport(asyncio.Transport):
         self._left = False  # the client has closed, and hears nothing more
         self._events: deque[tuple[Event, int]] = deque()
         self._size = 0
+        self._began: float | None = None  # the send that is under way
         self._high = DEFAULT_LIMITS.write_high_water
         self._paused = False  # the protocol is not to write
         self._reading = asyncio.Event()
@@ -84,7 +89,8 @@ class ASGITransport(asyncio.Transport):
             return
         if self._peer is None:
             for event in data:
-                self._queue(event)
+                for piece in split_body(event, self._high):
+                    self._queue(piece)
         else:
             self._take_frames(self._peer, data)
 
@@ -106,8 +112,12 @@ class ASGITransport(asyncio.Transport):
         return self._protocol
 
     def get_write_buffer_size(self) -> int:
-        """Give the bytes that the server has not taken."""
-        return self._size
+        """Give the bytes that the server has not taken; of an event under way, what is likely."""
+        if self._began is None or not self._events:
+            return self._size
+        size, seconds = self._events[0][1], self._loop.time() - self._began
+        limits = cast("Channel", self._protocol).limits
+        return self._size - assumed_progress(size, seconds, limits)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Set the high-water mark in bytes; the low one is a quarter of it."""
@@ -161,8 +171,10 @@ class ASGITransport(asyncio.Transport):
             event, size = self._events[0]
             if event["type"] == "websocket.close":
                 await self._stop_feeding()
+            self._began = self._loop.time()
             if not await self._hand_over(send, event) or self._lost:
                 return False
+            self._began = None
             self._events.popleft()
             self._size -= size
             if self._paused and self._size <= self._high // 4:

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from ..limits import MESSAGE_OVERHEAD, Limits
 
-__all__ = ["ReceiveQueue", "WriteProgress"]
+__all__ = ["ReceiveQueue", "WriteProgress", "assumed_progress"]
 
 Item = TypeVar("Item", bound=Sized)
 
@@ -123,3 +123,22 @@ class WriteProgress:
     def over_cap(self, buffered: int) -> bool:
         """Tell whether so many waiting bytes are over ``Limits.max_write_buffer``."""
         return buffered > self._limits.max_write_buffer
+
+
+def assumed_progress(size: int, seconds: float, limits: Limits) -> int:
+    """Tell how much of one write to take for done, where nobody tells until all of it is.
+
+    A peer is trusted to take ``write_high_water`` in ``write_timeout``. So one that takes nothing
+    is given up after as many write timeouts as there are high-water marks in the write, and one
+    that reads slowly, but not slower than that, never is.
+
+    Args:
+        size: Bytes of the write.
+        seconds: Since it began.
+        limits: ``write_high_water`` and ``write_timeout`` count.
+
+    Returns:
+        Bytes, none of the last high-water mark's among them.
+    """
+    mark = limits.write_high_water
+    return min(int(seconds / limits.write_timeout * mark), max(size - 1, 0) // mark * mark)

@@ -15,8 +15,11 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from fasterapi import App, Limits, Request, SSEConnection, WebSocket
-from fasterapi.contrib.asgi_exchange import to_request
+from fasterapi.aio.channel import Channel
+from fasterapi.aio.host import Host
+from fasterapi.contrib.asgi_exchange import split_body, to_request
 from fasterapi.contrib.asgi_signals import StopSignals
+from fasterapi.contrib.asgi_transport import ASGITransport
 
 from .asgi_server import CONNECT, REQUEST, Server, scope
 
@@ -423,3 +426,61 @@ def test_a_send_that_is_cancelled_has_lost_the_client() -> None:
         await server.end()
 
     asyncio.run(main())
+
+
+def slow_transport(loop: asyncio.AbstractEventLoop, limits: Limits) -> ASGITransport:
+    protocol: Any = Channel(Host(limits, access_log=False), limits)
+    transport = ASGITransport(loop, protocol, {}, asyncio.Event().wait, lambda fault: None)  # type: ignore[arg-type]
+    transport.set_write_buffer_limits(high=10 * limits.write_high_water)
+    return transport
+
+
+def test_progress_within_an_event_is_assumed_and_its_end_is_seen() -> None:
+    """A server takes a message as a whole, however long its client reads it."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        loop.time = lambda: now  # type: ignore[method-assign]
+        transport = slow_transport(loop, Limits(write_high_water=1000, write_timeout=10))
+        for size in (2500, 300):
+            transport._queue({"type": "websocket.send", "bytes": bytes(size)})
+        assert transport.get_write_buffer_size() == 2800
+        taken = asyncio.Event()
+
+        async def send(event: Any) -> None:
+            await taken.wait()
+
+        carrier = loop.create_task(transport.carry(send))
+        await asyncio.sleep(0)
+        assert transport.get_write_buffer_size() == 2800
+        now += 5
+        assert transport.get_write_buffer_size() == 2300
+        now += 500
+        assert transport.get_write_buffer_size() == 800
+        taken.set()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert transport.get_write_buffer_size() == 0
+        carrier.cancel()
+        del loop.time  # type: ignore[method-assign]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("event", "pieces"),
+    [
+        ({"type": "a", "body": b"", "more_body": True}, [(b"", True)]),
+        ({"type": "a", "body": b"abc"}, [(b"abc", False)]),
+        ({"type": "a", "body": b"abcdefg"}, [(b"abc", True), (b"def", True), (b"g", False)]),
+        ({"type": "a", "body": b"abcd", "more_body": True}, [(b"abc", True), (b"d", True)]),
+    ],
+)
+def test_long_bodies_go_out_in_pieces(
+    event: dict[str, Any], pieces: list[tuple[bytes, bool]]
+) -> None:
+    split = split_body(event, 3)
+    assert [(e["body"], e.get("more_body", False)) for e in split] == pieces
+    assert {e["type"] for e in split} == {"a"}
+    assert split_body({"type": "b"}, 3) == [{"type": "b"}]

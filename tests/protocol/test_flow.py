@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fasterapi.limits import MESSAGE_OVERHEAD, Limits
 from fasterapi.protocol import ReceiveQueue, WriteProgress
+from fasterapi.protocol.flow import assumed_progress
 
 
 def test_items_come_out_in_order() -> None:
@@ -132,3 +133,13 @@ def test_the_cap_is_a_limit_and_not_a_mark() -> None:
     progress = WriteProgress(LIMITS)
     assert not progress.over_cap(1000)
     assert progress.over_cap(1001)
+
+
+def test_what_nobody_tells_of_is_taken_for_done_at_a_rate() -> None:
+    limits = Limits(write_high_water=1000, write_timeout=10)
+    assert [assumed_progress(2500, s, limits) for s in (0, 5, 10, 19, 20, 1e6)] == [
+        0, 500, 1000, 1900, 2000, 2000,
+    ]  # fmt: skip
+    assert assumed_progress(1000, 1e6, limits) == 0  # a write within the mark is timed as a whole
+    assert assumed_progress(1001, 1e6, limits) == 1000
+    assert assumed_progress(0, 1e6, limits) == 0
