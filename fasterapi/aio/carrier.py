@@ -173,6 +173,12 @@ class WebSocketProtocol(WebSocketChannel):
         else:
             super()._end()
 
+    def drop_unread(self) -> None:
+        """Let go of what waits behind a transport that is gone, so that the session ends."""
+        if self.lost and self.connection.unread:
+            self._report(self.connection.receive_eof(self.server.clock(), drop=True))
+            self._end()
+
     def settle(self) -> None:
         """See to the end, and to that of a read whose handler takes no more of it."""
         if self._held_up:

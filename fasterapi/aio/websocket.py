@@ -272,9 +272,16 @@ class WebSocket(WebSocketSession):
         return self._closing()
 
     async def wait_closed(self) -> None:
-        """Wait until the connection is closed, by whichever side; messages are left unread."""
+        """Wait until the connection is closed, by whichever side; messages are left unread.
+
+        While over ``Limits.receive_high_water`` of them wait, nothing more is read, not even the
+        peer's Close: it is noticed when another task receives, and a peer that is gone when the
+        pings to it fail.
+        """
         self._open()
         await self._closing()
+        if self._channel is not None:
+            self._channel.drop_unread()
 
     @property
     def buffered(self) -> int:

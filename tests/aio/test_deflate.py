@@ -332,7 +332,28 @@ class Waiter(Feed):
         self.ws = ws
         await ws.accept()
         await ws.wait_closed()
-        self.code = 1006
+        assert ws.state is State.CLOSED
+        self.code = ws.close_code
+
+
+def test_who_has_waited_for_the_end_finds_it_and_what_waited_before(run: Runner) -> None:
+    async def main() -> None:
+        handler = Sleeper()
+        net, client = await bombed(handler)
+        waiting = len(handler.ws._inbox)
+        client.transport.lose()
+        await turns(5)
+        assert handler.ws.close_code is None  # a task that takes messages still gets all of them
+        await handler.ws.wait_closed()
+        assert (handler.ws.close_code, handler.ws.state) == (1006, State.CLOSED)
+        await handler.ws.wait_closed()
+        handler.awake.set()
+        await until(lambda: handler.code == 1006)
+        assert handler.numbers == list(range(waiting))
+        await turns(20)
+        assert not net.server.calls
+
+    run(main())
 
 
 @pytest.mark.parametrize("kind", [Feed, Waiter])

@@ -56,7 +56,7 @@ def test_messages_wait_up_to_the_mark() -> None:
 
 
 def test_the_rest_of_a_read_that_inflates_is_taken_while_the_handler_is_busy() -> None:
-    with line(extensions=[PerMessageDeflate()], receive_high_water=2000) as one:
+    with line(extensions=[PerMessageDeflate()], receive_high_water=3000) as one:
         one.peer.sendall(bombs(6, 900) + frame(PING, b"there?"))
         one.turn()
         assert len(one.ws._inbox) == 3
