@@ -90,7 +90,8 @@ def in_litestar() -> Any:
     async def events() -> SSEResponse:
         return SSEResponse(numbers())
 
-    return litestar.Litestar([echo, close, refuse, events])
+    # Its logging would be the whole process's.
+    return litestar.Litestar([echo, close, refuse, events], logging_config=None)
 
 
 @pytest.mark.parametrize("make", [in_starlette, in_fastapi, in_litestar])
