@@ -6,7 +6,8 @@ how, and what may be chosen. What is agreed on is at work in ``deflating``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from ..errors import HandshakeError
@@ -18,6 +19,13 @@ __all__ = ["Compression", "PerMessageDeflate", "check_compression", "extension_f
 _MAX_BITS = 15
 _MIN_BITS = 9
 """The smallest window that zlib compresses with; it reads any."""
+_ALLOWED: dict[str, tuple[Container[int], str]] = {
+    "window_bits": (range(_MIN_BITS, _MAX_BITS + 1), f"from {_MIN_BITS} to {_MAX_BITS}"),
+    "memory_level": (range(1, 10), "from 1 to 9"),
+    "level": ((-1, *range(1, 10)), "from 1 to 9, or -1"),
+    "minimum_size": (range(sys.maxsize), "0 or more"),
+}
+"""What the numbers of ``Compression`` may be, and that in words."""
 _VALUES = {str(bits): bits for bits in range(8, _MAX_BITS + 1)}
 _FLAGS = ("server_no_context_takeover", "client_no_context_takeover")
 _WINDOWS = ("server_max_window_bits", "client_max_window_bits")
@@ -36,7 +44,8 @@ class Compression:
         minimum_size: Bytes under which a message stays as it is, unless its sender says otherwise.
 
     Raises:
-        ValueError: If a number is out of its range.
+        TypeError: If a number is not an ``int``.
+        ValueError: If it is out of its range.
     """
 
     window_bits: int = 12
@@ -47,12 +56,12 @@ class Compression:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name, least, most in (
-            ("window_bits", _MIN_BITS, _MAX_BITS), ("memory_level", 1, 9), ("level", -1, 9),
-        ):  # fmt: skip
+        for name, (allowed, words) in _ALLOWED.items():
             value = getattr(self, name)
-            if not least <= value <= most:
-                raise ValueError(f"{name} has to be from {least} to {most}, not {value!r}")
+            if not isinstance(value, int):
+                raise TypeError(f"{name} has to be an int, not {value!r}")
+            if value not in allowed:
+                raise ValueError(f"{name} has to be {words}, not {value!r}")
 
 
 @dataclass(slots=True)

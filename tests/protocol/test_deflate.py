@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fasterapi.errors import HandshakeError
@@ -104,12 +106,23 @@ def test_a_client_that_is_asked_for_what_zlib_can_not_do_compresses_nothing() ->
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"window_bits": 8}, {"window_bits": 16}, {"memory_level": 0}, {"level": 10}, {"level": -2}],
-)
-def test_options_out_of_range(wrong: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match=f"{next(iter(wrong))} has to be from"):
-        Compression(**wrong)
+    ("name", "value"),
+    [
+        ("window_bits", 8), ("window_bits", 16), ("memory_level", 0), ("memory_level", 10),
+        ("level", 10), ("level", 0), ("level", -2), ("minimum_size", -1),
+    ],
+)  # fmt: skip
+def test_options_out_of_range(name: str, value: int) -> None:
+    with pytest.raises(ValueError, match=f"^{name} has to be .*, not {value}$"):
+        Compression(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["window_bits", "memory_level", "level", "minimum_size"])
+@pytest.mark.parametrize("value", [5.5, 12.0, "9", None])
+def test_options_that_are_no_whole_numbers(name: str, value: Any) -> None:
+    # They once failed in the first connection that compressed.
+    with pytest.raises(TypeError, match=f"^{name} has to be an int, not {value!r}$"):
+        Compression(**{name: value})
 
 
 class Other:
