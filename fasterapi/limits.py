@@ -80,7 +80,8 @@ delay: a server that accepts and then closes at once is not asked again and agai
 
 STREAM_PIECE = 64 * KIB
 """Bytes of a ``Fragment`` at most, in streaming mode: a frame of any length goes through in pieces
-of this size, so that memory stays bounded however long the message is."""
+of this size, so that memory stays bounded however long the message is; but for one that an
+extension decodes, which it does whole."""
 
 MAX_INTERIM_RESPONSES = 16
 """Responses of the 100s that a client reads before the one that counts."""

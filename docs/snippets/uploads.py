@@ -7,7 +7,11 @@ app = App()
 GIB = 1024**3
 
 
-@app.websocket("/upload", limits=Limits(max_message_size=4 * GIB, max_fragments=1024**2))
+@app.websocket(
+    "/upload",
+    limits=Limits(max_message_size=4 * GIB, max_fragments=1024**2),
+    compression=None,
+)
 async def upload(ws: WebSocket) -> None:
     digest = hashlib.sha256()
     async for part in ws.receive_stream():

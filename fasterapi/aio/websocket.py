@@ -122,7 +122,8 @@ class WebSocket(WebSocketSession):
     async def receive_stream(self) -> AsyncIterator[Message]:
         """Yield the next message in parts, as they arrive: all ``str`` or all ``bytes``.
 
-        A message far larger than memory can be taken so, with ``Limits.max_message_size`` raised.
+        A message far larger than memory can be taken so, with ``Limits.max_message_size`` raised;
+        but a compressed frame is inflated whole, so raise it where ``compression`` is ``None``.
         What is left of it when the loop is left early is dropped. Errors as in ``receive``.
         """
         reader = self._begin_stream()

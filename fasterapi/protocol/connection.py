@@ -51,8 +51,8 @@ class WebSocketConnection(Receiving):
         failed: Whether we ended it for a fault of the peer's.
         queued: Bytes that wait for ``data_to_send``, pongs and an owed Close left out.
         piecewise: Whether a long message is encoded piece by piece (``Extension.piece_size``), and
-            sent in fragments. Set it if you call ``data_to_send`` until ``has_data_to_send`` says
-            no, and do other things in between.
+            sent in fragments, but for what ``send_prepared`` shares. Set it if you call
+            ``data_to_send`` until ``has_data_to_send`` says no, and do other things in between.
         behind: Whether such a message is not yet encoded to its end.
         stepwise: Whether a read in which extensions decode more than ``Limits.receive_high_water``
             is taken in steps, so that what one read may inflate to does not wait all at once: a

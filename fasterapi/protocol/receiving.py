@@ -95,7 +95,8 @@ class Receiving(Incoming):
         """Whether messages arrive as ``Fragment`` events; may be set at any time.
 
         A message that has begun in pieces ends in pieces. ``max_message_size`` counts in both
-        modes, but in this one memory does not grow with it.
+        modes, but in this one memory does not grow with it, unless frames are for an extension to
+        decode: each of them gathers whole, and is decoded at once.
         """
         return self._assembling is not None and self._assembling.streaming
 
