@@ -1,8 +1,8 @@
 """A WebSocket over the socket that a WSGI server puts into the environ.
 
-werkzeug, gunicorn and gevent all do so, each under a name of its own. The handshake is written to
-that socket, the handler runs where the framework has called, and when it is over the server finds
-that its client has hung up: that is how it is kept from writing a response.
+werkzeug, gunicorn and gevent all do so, each under a name of its own, over TLS or not. The
+handshake is written to that socket, the handler runs where the framework has called, and when it is
+over the server finds that its client has hung up: that is how it is kept from writing a response.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ..sync.carrier import WebSocketCarrier
 from ..sync.stream import SocketStream
 from ..sync.watcher import shared_watcher
 from ..sync.websocket import SyncWebSocket
+from .wsgi_tls import ServedTLSStream
 
 __all__ = ["hang_up", "serve_websocket", "to_request"]
 
@@ -57,7 +58,7 @@ def serve_websocket(
         Exception: Whatever the handler raised before the handshake was answered.
     """
     request = to_request(environ)
-    exchange = _Exchange(SocketStream(_socket(environ), write_timeout=options.limits.write_timeout))
+    exchange = _Exchange(_stream(environ, options.limits.write_timeout))
     session = SyncWebSocket(
         request,
         handshake=options.handshake(request),
@@ -160,8 +161,8 @@ def to_request(environ: Mapping[str, Any]) -> Request:
     )
 
 
-def _socket(environ: Mapping[str, Any]) -> Any:
-    """Give a descriptor of our own of the client's socket: the server closes its own when it likes.
+def _stream(environ: Mapping[str, Any], write_timeout: float) -> SocketStream:
+    """Give the client's socket, which stays open when the server closes its own.
 
     Raises:
         RuntimeError: If there is none.
@@ -176,4 +177,6 @@ def _socket(environ: Mapping[str, Any]) -> Any:
             "WebSocket needs: use gunicorn with threads or gevent, werkzeug or gevent, or serve it "
             "with fasterapi"
         )
-    return sock.dup()
+    if hasattr(sock, "unwrap"):  # an SSLSocket; gevent's is no ssl.SSLSocket
+        return ServedTLSStream(sock, write_timeout=write_timeout)
+    return SocketStream(sock.dup(), write_timeout=write_timeout)

@@ -54,10 +54,17 @@ def reject(ws: SyncWebSocket) -> None:
 def busy(ws: SyncWebSocket) -> None:
     ws.receive()
     go.wait(30)
+    go.clear()
     ws.send("done")
 
 
 go = threading.Event()
+
+
+@app.route("/go", websocket=True)
+@websocket()
+def release_by_websocket(ws: SyncWebSocket) -> None:
+    ws.send(release())
 
 
 @app.get("/go")

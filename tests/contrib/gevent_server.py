@@ -1,4 +1,4 @@
-"""gevent's own WSGI server: ``python -m tests.contrib.gevent_server PORT``."""
+"""gevent's own WSGI server: ``python -m tests.contrib.gevent_server PORT [PEM]``."""
 
 from __future__ import annotations
 
@@ -13,4 +13,6 @@ if __name__ == "__main__":
 
     from tests.contrib.flask_app import app
 
-    WSGIServer(("127.0.0.1", int(sys.argv[1])), app).serve_forever()
+    port, *pem = sys.argv[1:]
+    tls = {"certfile": pem[0]} if pem else {}
+    WSGIServer(("127.0.0.1", int(port)), app, **tls).serve_forever()

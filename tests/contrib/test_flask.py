@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -14,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 import websockets
+from websockets.asyncio.client import connect as connect_asyncio
 from websockets.sync.client import connect
 from werkzeug.serving import make_server
 
@@ -31,11 +35,17 @@ COMMANDS = {
     "gunicorn-gevent": [*GUNICORN, "--worker-class", "gevent", "tests.contrib.flask_app:app"],
     "gevent": ["tests.contrib.gevent_server", "{port}"],
 }
+CERTIFIED = {
+    "gunicorn": [*COMMANDS["gunicorn"], "--certfile"],
+    "gunicorn-gevent": [*COMMANDS["gunicorn-gevent"], "--certfile"],
+    "gevent": COMMANDS["gevent"],
+}
 
 
 @contextmanager
-def werkzeug() -> Iterator[int]:
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+def werkzeug(pem: str = "") -> Iterator[int]:
+    context = (pem, pem) if pem else None
+    server = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=context)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -83,6 +93,47 @@ def test_websockets(server: str) -> None:
         check_that_a_busy_handler_answers_pings(url, port)
         assert ask(port, "/events?count=2") == (200, b'data: {"n":0}\n\ndata: {"n":1}\n\n')
         assert ask(port, "/") == (200, b"hello")
+
+
+@pytest.mark.parametrize("server", ["werkzeug", *CERTIFIED])
+def test_websockets_over_tls(server: str, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    pem = str(tmp_path / "server.pem")
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(pem)
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    serving = werkzeug(pem) if server == "werkzeug" else running([*CERTIFIED[server], pem])
+    with serving as port:
+        asyncio.run(check_tls(f"wss://127.0.0.1:{port}", context))
+
+
+async def check_tls(url: str, context: ssl.SSLContext) -> None:
+    """By the client on asyncio: the other one reads and writes one ``SSLSocket`` in two threads."""
+    async with asyncio.timeout(30):
+        async with connect_asyncio(f"{url}/echo/a?x=1", ssl=context) as ws:
+            for message in ("", "ä", b"\0\xff", "x" * 300_000):
+                await ws.send(message)
+                assert await ws.recv() == message
+            for number in range(200):
+                await ws.send(str(number))
+            assert [await ws.recv() for _ in range(200)] == [str(number) for number in range(200)]
+            await ws.close(4001, "bye")
+            assert ws.close_code == 4001
+        async with connect_asyncio(f"{url}/close", ssl=context) as ws:
+            assert await ws.recv() == "last"
+            with pytest.raises(websockets.ConnectionClosed):
+                await ws.recv()
+            assert (ws.close_code, ws.close_reason) == (4002, "enough")
+        async with connect_asyncio(f"{url}/busy", ssl=context) as ws:
+            await ws.send("hello")
+            await (await ws.ping())
+            async with connect_asyncio(f"{url}/go", ssl=context) as other:
+                assert await other.recv() == "gone"
+            assert await ws.recv() == "done"
+        with pytest.raises(websockets.InvalidStatus) as caught:
+            await connect_asyncio(f"{url}/reject", ssl=context)
+        assert caught.value.response.status_code == 402
+        assert caught.value.response.body == b"pay"
 
 
 def check_messages(url: str) -> None:
