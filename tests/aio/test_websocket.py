@@ -165,7 +165,7 @@ def test_an_answer_that_frames_itself_wrongly_is_a_crash(
         assert client.is_over
 
     run(main())
-    assert "LocalProtocolError" in caplog.text
+    assert "InvalidArgument: Content-Length" in caplog.text
 
 
 def test_the_first_use_accepts(run: Runner) -> None:
