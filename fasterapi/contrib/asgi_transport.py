@@ -31,6 +31,8 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 _LIMITS = replace(DEFAULT_LIMITS, max_message_size=1 << 62)  # our own messages come this way
+_TURNS = 4
+"""Of the loop, in which a handler's answer is with the server, if it answers at once."""
 _PRIVATE = 3000  # the first close code that is not the protocol's
 _EMPTY_CLOSE = b"\x88\x80\0\0\0\0"
 _NO_MASK = bytes(4)  # both ends are in this process
@@ -71,6 +73,7 @@ class ASGITransport(asyncio.Transport):
         self._left = False  # the client has closed, and hears nothing more
         self._events: deque[tuple[Event, int]] = deque()
         self._size = 0
+        self._carried = 0  # events that the server has taken
         self._began: float | None = None  # the send that is under way
         self._high = DEFAULT_LIMITS.write_high_water
         self._paused = False  # the protocol is not to write
@@ -176,6 +179,7 @@ class ASGITransport(asyncio.Transport):
                 return False
             self._began = None
             self._events.popleft()
+            self._carried += 1
             self._size -= size
             if self._paused and self._size <= self._high // 4:
                 self._paused = False
@@ -228,8 +232,8 @@ class ASGITransport(asyncio.Transport):
             if kind in ("websocket.disconnect", "http.disconnect"):
                 self._take_end(event)
                 return
-            if kind == "websocket.receive" and not self._take_message(event):
-                await asyncio.sleep(0)
+            if kind == "websocket.receive":
+                await self._take_message(event)
 
     def lose(self) -> None:
         """The connection is over; the protocol is told in the loop's next turn."""
@@ -276,18 +280,24 @@ class ASGITransport(asyncio.Transport):
         if self._peer is not None and not self._lost and (data := self._peer.data_to_send()):
             self._protocol.data_received(data)
 
-    def _take_message(self, event: Mapping[str, Any]) -> bool:
-        """Hand a message to the protocol; tell whether anybody still asks for it."""
+    async def _take_message(self, event: Mapping[str, Any]) -> None:
+        """Hand a message to the protocol, and let a handler answer that does so at once.
+
+        Who asks a server for the next event has no more to say to the last: it may close then.
+        """
         peer = self._peer
-        if peer is None or peer.state is not OPEN:
-            return False
-        text = event.get("text")
-        if text is not None:
-            peer.send_text(text)
-        else:
-            peer.send_binary(event["bytes"])
-        self._protocol.data_received(peer.data_to_send())
-        return True
+        answered = self._carried + len(self._events) + 1
+        if peer is not None and peer.state is OPEN:
+            text = event.get("text")
+            if text is not None:
+                peer.send_text(text)
+            else:
+                peer.send_binary(event["bytes"])
+            self._protocol.data_received(peer.data_to_send())
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+            if self._carried >= answered and not self._events:
+                return
 
     def _take_end(self, event: Mapping[str, Any]) -> None:
         """Take that the client has left; answers to what it sent before still go to the server."""

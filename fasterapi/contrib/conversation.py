@@ -51,7 +51,8 @@ class Session(WebSocket):
         assert channel is not None
         if self._connection is not None and self._connection.state is OPEN:
             channel.flush()
-            self._local_close = (1006, "")  # what still arrives is for nobody
+            # What still arrives is for nobody, and nothing answers it.
+            self._take(self._connection.receive_eof(channel.server.clock(), drop=True))
             self._inbox.clear()
             channel.shut_write()
         else:

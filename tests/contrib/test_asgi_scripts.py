@@ -177,3 +177,23 @@ def test_a_client_that_leaves_during_the_handshake() -> None:
     server = asyncio.run(run("/slow", CONNECT, always=gone))
     assert server.sent == []
     assert ended == [1006]
+
+
+def test_a_server_is_asked_for_the_next_event_when_the_last_is_answered() -> None:
+    """It may close then: our class for uvicorn owes a Close until all before it is answered."""
+    happened: list[str] = []
+    events = [CONNECT, HELLO, HELLO, {"type": "websocket.disconnect", "code": 1002}]
+
+    async def receive() -> Any:
+        happened.append("asked")
+        return events.pop(0)
+
+    async def send(event: Any) -> None:
+        happened.append(event["type"])
+
+    async def main() -> None:
+        async with asyncio.timeout(10):
+            await app(scope("websocket", "/echo"), receive, send)
+
+    asyncio.run(main())
+    assert happened[-4:] == ["websocket.send", "asked", "websocket.send", "asked"]

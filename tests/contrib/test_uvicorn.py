@@ -25,6 +25,7 @@ from fasterapi import Limits, LocalProtocolError
 from fasterapi.contrib.uvicorn import UvicornHost, WebSocketProtocol
 from fasterapi.protocol.origin import SAME_ORIGIN
 from tests.blackbox.peer import handshake, text
+from tests.protocol.wire import PING, frame
 
 from .uvicorns import Uvicorn
 
@@ -361,6 +362,37 @@ def test_a_denial_that_is_cut_short_does_not_look_whole() -> None:
             writer.close()
 
     run(main)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_nothing_answers_what_comes_after_a_crash(
+    loop: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR, "asyncio")
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        raise ValueError
+
+    async def main() -> None:
+        async with Uvicorn(app) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(handshake())
+            await reader.readuntil(b"\r\n\r\n")
+            assert await reader.read() == b""
+            writer.write(frame(PING, b"still there?"))
+            async with asyncio.timeout(10):
+                while server.state.connections:
+                    await asyncio.sleep(0.001)
+            writer.close()
+
+    factory = asyncio.new_event_loop
+    if loop == "uvloop":
+        factory = pytest.importorskip("uvloop").new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main())
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 
 def test_origins_if_a_deriving_class_says_so() -> None:
