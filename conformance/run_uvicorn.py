@@ -3,8 +3,9 @@
 They are not in uvicorn's wheel, so its source distribution is fetched, into ``build/uvicorn``.
 There its fixture is told our class, and the transport that it mocks is completed to what asyncio's
 transports have. On that transport our class queues no more than a message, as uvicorn's do, and has
-timers as fine as theirs; what it does later in a turn of the loop, or in the next two, counts as
-the application's end. What still fails has to be what is in ``EXPECTED``, with its reason.
+timers as fine as theirs, which wait for no reads; what it does later in a turn of the loop, or in
+the next two, counts as the application's end. What still fails has to be what is in ``EXPECTED``,
+with its reason.
 
     python conformance/run_uvicorn.py [further arguments of pytest]
 """
@@ -46,6 +47,7 @@ _COMPLETION = '''
     from fasterapi import State
 
     fasterapi.aio.timers.RESOLUTION = fasterapi.app.deadlines.RESOLUTION = 1e-6
+    fasterapi.aio.timers.TURNS = 0
 
     Transport, Connection = tests.MockWriteTransport, tests.MockWebSocketConnection
     Transport.protocol = None
