@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import os
 import shlex
 import shutil
 import subprocess
@@ -22,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if __name__ == "__main__":  # run as a file: the folder above is the tree
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -340,5 +341,12 @@ def main() -> int:
         return 2
 
 
+def leave(status: int) -> NoReturn:
+    """End the process without Python's own end, in which a thread of kosoku's may abort it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -28,6 +28,7 @@ from conformance.run import (
     RUN_TIMEOUT,
     Report,
     grade,
+    leave,
     read_golden,
     select,
     to_report,
@@ -124,4 +125,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
