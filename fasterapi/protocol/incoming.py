@@ -100,14 +100,14 @@ class Incoming(Lifetime):
 
     def _decode_whole(self, first: int, payload: bytes) -> str | bytes:
         """Decode a message in one frame, which need not gather anywhere."""
-        self._cost += FRAME_OVERHEAD
         if (extension := self._alone) is None:
+            self._cost += FRAME_OVERHEAD
             opcode, payload, _, _ = self._through_extensions(first, payload)
             return decode_text(payload) if opcode is Opcode.TEXT else payload
         most = self.limits.max_message_size
         payload = extension.decode_message(payload, most)
         size = len(payload)
-        self._cost += size
+        self._cost += size + FRAME_OVERHEAD
         if size > most:
             self._assembler.check_size(size)
         return decode_text(payload) if first & _TEXT else payload
