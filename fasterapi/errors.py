@@ -9,7 +9,7 @@
     │   ├── PayloadError        1007: text that is not UTF-8
     │   ├── PolicyError         1008: legal, but more of it than a limit allows
     │   └── MessageTooBig       1009: a message over ``Limits.max_message_size``
-    ├── EventStreamError        a line or an event of an event stream over its limit
+    ├── EventStreamError        an event over a limit, or with an ID that can't be sent back
     ├── InvalidMessage          a message that the application can't use; carries a close code
     ├── HandshakeError          an opening handshake that fails; carries the HTTP status
     ├── InvalidResponse         what answered a client is no HTTP, or more than a limit allows
@@ -106,7 +106,11 @@ class MessageTooBig(RemoteProtocolError):
 
 
 class EventStreamError(FasterAPIError):
-    """A line or an event of an event stream is over ``Limits.max_event_size``."""
+    """An event stream that a client can't follow, by what its server sends.
+
+    A line or an event is over ``Limits.max_event_size``, or an event's ID can't stand in the header
+    field that says it when the client connects again.
+    """
 
 
 class InvalidMessage(FasterAPIError, ValueError):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fasterapi import Request, Response, errors
+from fasterapi import Request, Response, connect, errors, events, sync
 from fasterapi.errors import (
     ConcurrentReceive,
     ConnectionClosed,
@@ -24,7 +24,13 @@ from fasterapi.errors import (
     PolicyError,
     RemoteProtocolError,
 )
-from fasterapi.protocol import Role, ServerHandshake, WebSocketConnection, format_event
+from fasterapi.protocol import (
+    EventSource,
+    Role,
+    ServerHandshake,
+    WebSocketConnection,
+    format_event,
+)
 
 REQUEST = Request(
     "GET",
@@ -85,6 +91,18 @@ def test_local_and_remote_faults_never_mix(
         lambda: WebSocketConnection(Role.SERVER).close(1000, "\ud800"),
         lambda: WebSocketConnection(Role.SERVER).send_text("\ud800"),
         lambda: WebSocketConnection(Role.SERVER).ping(bytes(126)),
+        lambda: EventSource(last_event_id="a\nb"),
+        lambda: EventSource(last_event_id="\ud800"),
+        lambda: events("http://a/", headers=[("A", "b\nc")]),
+        lambda: sync.events("http://a/", headers=[("A", "b\nc")]),
+        lambda: events("http://a/", headers=[("A", "…")]),
+        lambda: events("http://a/", headers=[("Host", "b")]),
+        lambda: events("http://a/", headers=[("Last-Event-ID", "…")]),
+        lambda: events("http://a/", method="G T"),
+        lambda: events("http://a/", user_agent="b\nc"),
+        lambda: events("http://a/", last_event_id="b\nc"),
+        lambda: connect("ws://a/", headers=[("A", "b\nc")]),
+        lambda: sync.connect("ws://a/", user_agent="b\nc"),
     ],
 )
 def test_what_is_refused_for_its_value_is_a_value_error(call: Callable[[], object]) -> None:

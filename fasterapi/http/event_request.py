@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import InvalidArgument
 from ..limits import DEFAULT_LIMITS, Limits
-from ..protocol.headers import HeaderPairs, Headers
+from ..protocol.headers import HeaderPairs, Headers, validate_field
 from ..protocol.http import Request
 from ..protocol.sse import to_json
 from ..protocol.uri import HTTP_SCHEMES, URI
@@ -40,7 +40,8 @@ class EventRequest:
 
     Raises:
         ValueError: If there is both ``body`` and ``json``, or ``json`` can't be JSON.
-        InvalidArgument: If the header fields hold one that the client writes itself.
+        InvalidArgument: If the header fields hold one that the client writes itself, or a
+            ``Last-Event-ID`` that can't be sent.
     """
 
     def __init__(
@@ -62,7 +63,8 @@ class EventRequest:
                 fields = Headers([*fields, ("Content-Type", "application/json")])
         self.url = url
         self.method = method or ("GET" if body is None else "POST")
-        self._body = body.encode() if isinstance(body, str) else bytes(body or b"")
+        # Not ``bytes(body)``: that makes NULs of a number.
+        self._body = body.encode() if isinstance(body, str) else b"".join((body or b"",))
         for name, _ in fields:
             if name.lower() in _OWN:
                 raise InvalidArgument(f"the client writes {name} itself; leave it out")
@@ -86,7 +88,6 @@ class EventRequest:
 
         Raises:
             ValueError: If the URL is no good.
-            InvalidArgument: If a header field can't be sent.
         """
         opening: Opening | None = None
         method, body = self.method, self._body
@@ -125,6 +126,7 @@ def without(headers: Headers, names: frozenset[str] | set[str]) -> Headers:
 
 
 def _last_event_id(headers: Headers) -> str:
-    # A header's text stands for bytes, and those are UTF-8 here.
     value = headers.get("last-event-id") or ""
-    return value.encode("latin-1", "replace").decode("utf-8", "replace")
+    validate_field("Last-Event-ID", value)
+    # A header's text stands for bytes, and those are UTF-8 here.
+    return value.encode("latin-1").decode("utf-8", "replace")

@@ -11,7 +11,7 @@ import logging
 from dataclasses import replace
 from operator import length_hint
 from types import EllipsisType
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from ..errors import InvalidResponse
 from ..limits import DEFAULT_LIMITS, Limits
@@ -29,6 +29,10 @@ from .route import Route
 __all__ = ["EventStreamBase"]
 
 _log = logging.getLogger("fasterapi.client")
+
+
+class _Unknown(TypedDict):
+    """Options that there are not: type checkers allow none, and whoever gives one is told."""
 
 
 class EventStreamBase:
@@ -62,16 +66,17 @@ class EventStreamBase:
         response: The head of the response that is read, or was read last; ``None`` before.
 
     Raises:
-        TypeError: If ``reconnect`` is something else.
+        TypeError: If there is no such option, or ``reconnect`` is something else.
         ValueError: If options don't fit together, or the URL is no good.
-        LocalProtocolError: If a header field can't be sent.
+        InvalidArgument: A ``ValueError``, too: if the method, a header field or the last event ID
+            can't be sent, or the client writes a header field itself.
 
     Raises, when it is entered and when it is iterated over:
         HandshakeError: If the answer is no event stream; it has status, headers and the beginning
             of the body.
         OSError: If the connection fails, or is lost, and there is no further attempt. Among them
             ``TimeoutError`` for ``open_timeout`` and ``idle_timeout``.
-        EventStreamError: If an event is over a limit.
+        EventStreamError: If an event is over a limit, or has an ID that can't be sent back.
         InvalidResponse, ProxyError, RedirectError: As their names say.
     """
 
@@ -99,7 +104,10 @@ class EventStreamBase:
         uds: str | None = None,
         sock: Any = None,
         limits: Limits = DEFAULT_LIMITS,
+        **unknown: Unpack[_Unknown],
     ) -> None:
+        if unknown:
+            raise TypeError(f"events() has no option {min(unknown)!r}")
         if not isinstance(open_timeout, EllipsisType):
             limits = replace(limits, open_timeout=open_timeout)
         self.url = url
@@ -123,7 +131,7 @@ class EventStreamBase:
         self._batch: list[ServerSentEvent] = []
         self._events = iter(self._batch)  # what of it waits to be taken
         self._before = ""  # the last event ID before the batch
-        self._begin()  # raises now what would be raised later
+        self._begin().to_send()  # raises now what would be raised later
         self._set_up()
 
     def _set_up(self) -> None:

@@ -23,7 +23,7 @@ import random as _random
 from collections.abc import Callable
 from enum import Enum
 
-from ..errors import EventStreamError, HandshakeError, LocalProtocolError
+from ..errors import EventStreamError, HandshakeError, InvalidArgument, LocalProtocolError
 from ..limits import DEFAULT_LIMITS, Limits
 from .headers import validate_field
 from .http import Response
@@ -34,6 +34,7 @@ from .sse_parser import EventStreamParser
 __all__ = ["SOURCE_TRANSITIONS", "EventSource", "SourceState", "SourceTrigger", "is_event_stream"]
 
 _TYPE = "text/event-stream"
+_ID = "Last-Event-ID"
 _SHOWN = 200  # characters of a refusal's body in a message
 
 
@@ -89,6 +90,9 @@ class EventSource:
         connections: How many event streams have begun.
         delay: Seconds from the last loss to the next attempt.
         fault: What has been lost last, and why; ``None`` if a body has ended as it should.
+
+    Raises:
+        InvalidArgument: If ``last_event_id`` can't be sent.
     """
 
     __slots__ = (
@@ -114,6 +118,7 @@ class EventSource:
         self._settled = limits.max_reconnect_delay
         self._idle_timeout = idle_timeout
         self._parser = EventStreamParser(limits=limits)
+        _id_value(last_event_id)
         self._parser.last_event_id = last_event_id
         self._parser.eof()
         self._useful = False
@@ -133,18 +138,15 @@ class EventSource:
         """Give the header fields of the next request.
 
         Raises:
-            EventStreamError: If the last event ID can't be sent.
+            EventStreamError: If the last event's ID can't be sent back.
         """
         fields = [("Accept", _TYPE), ("Cache-Control", "no-store"), ("Accept-Encoding", "identity")]
         if id := self.last_event_id:
-            # A header's text stands for bytes, and those are UTF-8 here.
-            value = id.encode().decode("latin-1")
             try:
-                validate_field("Last-Event-ID", value)
-            except LocalProtocolError:
+                fields.append((_ID, _id_value(id)))
+            except InvalidArgument:  # and the server's, not our caller's
                 message = f"the last event ID can't be sent back: {id[:80]!r}"
                 raise EventStreamError(message) from None
-            fields.append(("Last-Event-ID", value))
         return fields
 
     def answered(self, response: Response, now: float) -> None:
@@ -265,6 +267,20 @@ def is_event_stream(response: Response) -> bool:
         and types[-1].partition(";")[0].strip(" \t").lower() == _TYPE
         and response.headers.get("content-encoding", "identity") == "identity"
     )
+
+
+def _id_value(id: str) -> str:
+    """Give the header field's value for a last event ID.
+
+    Raises:
+        InvalidArgument: If it can't be sent.
+    """
+    try:
+        value = id.encode().decode("latin-1")  # a header's text stands for bytes, here of UTF-8
+        validate_field(_ID, value)
+    except (UnicodeEncodeError, InvalidArgument):
+        raise InvalidArgument(f"a last event ID that can't be sent: {id[:80]!r}") from None
+    return value
 
 
 def _refusal(response: Response) -> HandshakeError:

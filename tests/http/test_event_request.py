@@ -56,6 +56,11 @@ def test_body_and_json_exclude_each_other() -> None:
         opening(body="x", json=1)
 
 
+def test_a_number_is_no_body() -> None:
+    with pytest.raises(TypeError, match="bytes-like"):
+        opening(body=5)
+
+
 def test_header_fields_of_the_caller() -> None:
     found = fields(
         opening(headers={"X-Token": "t", "accept": "text/event-stream, */*"}, user_agent=None)
